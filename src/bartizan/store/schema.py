@@ -109,3 +109,113 @@ WRITER = Table(
     _whole("closed_us", null=True),
     _text("next_name", null=True),
 )
+
+# Who may sign in to the console. `person` is a pseudonym; `roles` a JSON list; `password` an argon2 hash, NULL until set.
+ACCOUNT = Table(
+    "account",
+    METADATA,
+    Column("person", Text, primary_key=True),
+    _text("roles"),
+    _text("password", null=True),
+    _whole("created_us"),
+    _whole("disabled_us", null=True),
+)
+
+# What stands for an account for a while: a sign-in link, a session, an API token. `hash` is keyed by the master key.
+CREDENTIAL = Table(
+    "credential",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    _bytes("hash", null=False, unique=True),
+    _text("kind"),
+    _text("person"),
+    _text("name"),
+    _whole("created_us"),
+    _whole("seen_us"),
+    _whole("until_us"),
+    _whole("ended_us", null=True),
+    Index("credential_person", "person"),
+)
+
+# One approval of a case that needs several.
+APPROVAL = Table(
+    "approval",
+    METADATA,
+    _text("case_id"),
+    _text("by"),
+    _whole("at_us"),
+    PrimaryKeyConstraint("case_id", "by"),
+)
+
+# What people say about a decision: right, mistake or missed. `example` is none, proposed, taken or dismissed.
+FEEDBACK = Table(
+    "feedback",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    _text("exchange"),
+    _text("verdict"),
+    _text("clause"),
+    _text("person"),
+    _text("by"),
+    _whole("at_us"),
+    _text("example"),
+    _bytes("sealed_note"),
+    _bytes("sealed_example"),
+    Index("feedback_exchange", "exchange"),
+    Index("feedback_time", "at_us"),
+)
+
+# Who looks after an event or a case.
+ASSIGNMENT = Table(
+    "assignment",
+    METADATA,
+    Column("subject", Text, primary_key=True),
+    _text("assignee"),
+    _text("by"),
+    _whole("at_us"),
+)
+
+# What a person should know that is no decision: a full disk, a policy file that does not hold. No content.
+ALARM = Table(
+    "alarm",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    _text("name"),
+    _text("process"),
+    _text("facts"),
+    _whole("first_us"),
+    _whole("last_us"),
+    _whole("times"),
+    _whole("seen_us", null=True),
+    Index("alarm_last", "last_us"),
+)
+
+# Notices on their way out, each to one channel; `ref` is what it is about, so that nothing is told twice.
+OUTBOX = Table(
+    "outbox",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    _text("channel"),
+    _text("ref"),
+    _text("body"),
+    _whole("created_us"),
+    _whole("due_us"),
+    _whole("tries"),
+    _whole("sent_us", null=True),
+    _text("error"),
+    Index("outbox_ref", "channel", "ref", unique=True),
+    Index("outbox_due", "sent_us", "due_us"),
+)
+
+# Every policy that was in force, by its digest. `by` is a pseudonym, or "" for a change made outside the console.
+POLICY_VERSION = Table(
+    "policy_version",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    _text("digest"),
+    _text("name"),
+    _text("text"),
+    _text("by"),
+    _text("why"),
+    _whole("at_us"),
+)
