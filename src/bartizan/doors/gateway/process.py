@@ -28,12 +28,12 @@ from bartizan.core.errors import BartizanError, ConfigError, PolicyError, StoreB
 from bartizan.core.subject import Context, Direction, Kind, Subject
 from bartizan.doors.gateway import strict
 from bartizan.doors.gateway.app import App, dialect_of
-from bartizan.doors.gateway.control import Control, unpacked
 from bartizan.doors.gateway.durable import Ledger
 from bartizan.doors.gateway.gateway import Gateway
 from bartizan.doors.gateway.metrics import Counters
 from bartizan.doors.gateway.upstream import Target, Upstreams
 from bartizan.home import Home
+from bartizan.home.control import Control, unpacked
 from bartizan.home.keys import upstream_key
 from bartizan.matching.held import NEAR
 from bartizan.report.logline import Log

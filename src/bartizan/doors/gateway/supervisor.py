@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 
 from bartizan.config import Config, Protocol
 from bartizan.core.errors import BartizanError, ConfigError, StoreError, UsageError
-from bartizan.doors.gateway.control import Control, Message, packed
 from bartizan.doors.gateway.metrics import Totals
+from bartizan.home.control import Control, Message, packed
 from bartizan.report.logline import Log
 
 MAX_GATEWAYS = 4  # By default; `--workers` may say more.
