@@ -8,17 +8,40 @@ No secret stands in the file or in a `Config`: settings name the file or the env
 from __future__ import annotations
 
 from bartizan.config.load import load, upstream_flags
-from bartizan.config.model import Address, Cases, Config, Examine, Limits, Protocol, Timeouts, Upstream
+from bartizan.config.model import (
+    Address,
+    Cases,
+    Config,
+    Examine,
+    Facility,
+    Limits,
+    Mail,
+    MailTls,
+    Notify,
+    Protocol,
+    Syslog,
+    SyslogAt,
+    Timeouts,
+    Upstream,
+    Webhook,
+)
 
 __all__ = [
     "Address",
     "Cases",
     "Config",
     "Examine",
+    "Facility",
     "Limits",
+    "Mail",
+    "MailTls",
+    "Notify",
     "Protocol",
+    "Syslog",
+    "SyslogAt",
     "Timeouts",
     "Upstream",
+    "Webhook",
     "load",
     "upstream_flags",
 ]

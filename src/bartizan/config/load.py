@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, is_dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +13,7 @@ from types import UnionType
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
-from bartizan.config.model import Address, Config, Protocol, Says, Upstream, settings
+from bartizan.config.model import Address, Config, Mail, MailTls, Protocol, Says, SyslogAt, Upstream, Webhook, settings
 from bartizan.config.tree import At, Branch, Leaf, from_environment, from_flags, from_yaml, overlay
 from bartizan.core.errors import ConfigError, Problem
 
@@ -23,7 +23,10 @@ FILE_NAME = "bartizan.yaml"
 SECRET_NAMES = frozenset({"key", "api_key", "apikey", "token", "secret", "password", "credential", "authorization"})
 SIZES = {"b": 1, "kb": 1000, "mb": 10**6, "gb": 10**9, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 LEAST_DAYS = 31
-UPSTREAM_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
+NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
+MAILBOX = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,255}")  # RFC 5321, 4.1.2, unquoted
+# Whoever knows such an address may write to it.
+SECRET_HOSTS = re.compile(r"(hooks\.slack\.com|(.*\.)?discord\.com|.*\.webhook\.office\.com|.*\.logic\.azure\.com)")
 
 
 def load(
@@ -67,7 +70,7 @@ def upstream_flags(pairs: Iterable[str]) -> dict[str, object]:
     flags: dict[str, object] = {}
     for pair in pairs:
         name, equals, url = pair.partition("=")
-        if not equals or not UPSTREAM_NAME.fullmatch(name):
+        if not equals or not NAME.fullmatch(name):
             hint = "NAME is small letters, digits, dash, dot and underscore: --upstream mine=https://llm.example/v1"
             raise ConfigError(problems=(Problem("--upstream", 0, 0, "is not NAME=URL", hint),))
         flags[f"upstreams/{name}/{'protocol' if url == 'local' else 'url'}"] = url
@@ -126,8 +129,10 @@ class _Reading:
                     given[name] = self._value(kind, found, prefix + name, says)
                 elif is_dataclass(kind) and kind is not Address:
                     self.record(cast("type[object]", kind), Branch({}, branch.at, branch.at), f"{prefix}{name}.")
-                else:
-                    self.sources["upstreams.local.protocol" if name == "upstreams" else prefix + name] = "default"
+                elif typing.get_origin(kind) is not Mapping:
+                    self.sources[prefix + name] = "default"
+                elif name == "upstreams":
+                    self.sources["upstreams.local.protocol"] = "default"
             except ValueError as error:
                 self.problem(found.at if found else branch.at, f"{prefix}{name}: {error}")
         if cls is Config:
@@ -136,7 +141,10 @@ class _Reading:
 
     def _unknown(self, name: str, node: Leaf | Branch, prefix: str, known: Mapping[str, object]) -> None:
         if name in SECRET_NAMES or name in {"master_key", "bootstrap_key"}:
-            files = {"": "master_key_file: PATH"}.get(prefix, "key_file: PATH or key_env: VARIABLE")
+            files = {
+                "": "master_key_file: PATH",
+                "notify.mail.": "password_file: PATH or password_env: VARIABLE",
+            }.get(prefix, "key_file: PATH or key_env: VARIABLE")
             self.problem(
                 node.name_at, f"{prefix}{name}: a secret does not stand in the configuration", f"Write {files}."
             )
@@ -148,6 +156,8 @@ class _Reading:
     def _value(self, hint: object, node: Leaf | Branch, name: str, says: Says) -> object:
         if name == "upstreams":
             return self._upstreams(node)
+        if name == "notify.webhooks":
+            return self._webhooks(node)
         if is_dataclass(hint) and hint is not Address:
             if isinstance(node, Branch):
                 return self.record(cast("type[object]", hint), node, f"{name}.")
@@ -167,17 +177,37 @@ class _Reading:
             raise ValueError(
                 "name at least one: `upstreams: {mine: {url: https://llm.example/v1, key_file: mine.key}}`"
             )
-        found: dict[str, Upstream] = {}
+        return {name: self._upstream(name, below) for name, below in self._named(node, "upstreams", "llm.example/v1")}
+
+    def _webhooks(self, node: Leaf | Branch) -> dict[str, Webhook]:
+        if not isinstance(node, Branch):
+            raise ValueError("name each: `webhooks: {chat: {url_file: chat.url}}`")  # noqa: TRY004  # As below.
+        named = self._named(node, "notify.webhooks", "chat.example/hook")
+        return {name: self._webhook(f"notify.webhooks.{name}", below) for name, below in named}
+
+    def _named(self, node: Branch, what: str, example: str) -> Iterator[tuple[str, Branch]]:
+        """The records below names of a person's choice."""
         for name, below in node.below.items():
-            if not UPSTREAM_NAME.fullmatch(name):
-                self.problem(
-                    below.name_at, f"upstreams: {name!r}: a name is small letters, digits, dash, dot, underscore"
-                )
+            if not NAME.fullmatch(name):
+                self.problem(below.name_at, f"{what}: {name!r}: a name is small letters, digits, dash, dot, underscore")
             elif not isinstance(below, Branch):
-                self.problem(below.at, f"upstreams.{name}: write its settings below it", "url: https://llm.example/v1")
+                self.problem(below.at, f"{what}.{name}: write its settings below it", f"url: https://{example}")
             else:
-                found[name] = self._upstream(name, below)
-        return found
+                yield name, below
+
+    def _webhook(self, what: str, branch: Branch) -> Webhook:
+        before = len(self.problems)
+        webhook = self.record(Webhook, branch, f"{what}.")
+        if len(self.problems) > before:
+            return webhook
+        at, file = branch.name_at, "url_file: PATH or url_env: VARIABLE"
+        if sum((bool(webhook.url), webhook.url_file is not None, bool(webhook.url_env))) != 1:
+            self.problem(at, f"{what}: needs one of url, url_file and url_env")
+        elif webhook.url and (fault := _url_fault(webhook.url)):
+            self.problem(at, f"{what}.url: {fault}", f"Where the address is a secret, write {file}.")
+        elif webhook.url and SECRET_HOSTS.fullmatch(urlsplit(webhook.url).hostname or ""):
+            self.problem(at, f"{what}.url: whoever knows this address may write there", f"Write {file}.")
+        return webhook
 
     def _upstream(self, name: str, branch: Branch) -> Upstream:
         before = len(self.problems)
@@ -215,8 +245,21 @@ class _Reading:
             self.problem(
                 at("gateway"), f"gateway: {config.gateway} can be reached from other machines without TLS", hint
             )
-        if config.public_url and (fault := _url_fault(config.public_url)):
-            self.problem(at("public_url"), f"public_url: {fault}", "public_url: https://ai.example.org")
+        for name in ("public_url", "console_url"):
+            if (url := getattr(config, name)) and (fault := _url_fault(url)):
+                self.problem(at(name), f"{name}: {fault}", f"{name}: https://ai.example.org")
+        if config.console and not config.console.loopback and not config.tls_cert and not config.behind_tls:
+            hint = "Give tls_cert and tls_key, or behind_tls: true where a proxy in front ends TLS."
+            self.problem(
+                at("console"), f"console: {config.console} can be reached from other machines without TLS", hint
+            )
+        for what in _mail_faults(config.notify.mail):
+            self.problem(at("notify"), f"notify.mail: {what}")
+        if config.notify.syslog.address:
+            try:
+                SyslogAt.parse(config.notify.syslog.address)
+            except ValueError as error:
+                self.problem(at("notify"), f"notify.syslog.address: {error}")
         if 0 < config.retention_days < LEAST_DAYS:
             hint = f"{LEAST_DAYS} or more, for texts go by whole months; 0 keeps all."
             self.problem(at("retention_days"), "retention_days: is too short", hint)
@@ -236,6 +279,23 @@ def _url_fault(url: str) -> str:
     if parts.username is not None or parts.password is not None:
         return "a secret does not stand in a URL; write key_file or key_env"
     return "has a query or fragment; give the base only" if parts.query or parts.fragment else ""
+
+
+def _mail_faults(mail: Mail) -> Iterator[str]:
+    """What the settings of mail say about each other."""
+    passwords = (mail.password_file is not None) + bool(mail.password_env)
+    if mail.smtp is None:
+        if mail != Mail():
+            yield "smtp is missing, as in mail.example.org:587"
+        return
+    if not mail.sender or not mail.to:
+        yield "sender and to are both needed"
+    if not all(MAILBOX.fullmatch(address) for address in (mail.sender, *mail.to) if address):
+        yield "sender and to are addresses alone, as in security@example.org"
+    if passwords != bool(mail.user):
+        yield "user needs one of password_file and password_env, and they need a user"
+    if mail.user and mail.tls is MailTls.NONE and not mail.smtp.loopback:
+        yield "a password does not travel in the clear; write tls: starttls or tls: tls"
 
 
 def _converted(hint: object, leaf: Leaf, says: Says) -> object:

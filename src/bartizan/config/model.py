@@ -65,6 +65,50 @@ class Protocol(StrEnum):
     LOCAL = "local"
 
 
+class MailTls(StrEnum):
+    """How the connection to a mail server is closed to others: after `STARTTLS`, from its start, or not at all."""
+
+    STARTTLS = "starttls"
+    TLS = "tls"
+    NONE = "none"
+
+
+class Facility(StrEnum):
+    """What part of a system a syslog line comes from."""
+
+    USER = "user"
+    DAEMON = "daemon"
+    AUTH = "auth"
+    AUTHPRIV = "authpriv"
+    LOCAL0 = "local0"
+    LOCAL1 = "local1"
+    LOCAL2 = "local2"
+    LOCAL3 = "local3"
+    LOCAL4 = "local4"
+    LOCAL5 = "local5"
+    LOCAL6 = "local6"
+    LOCAL7 = "local7"
+
+
+@dataclass(frozen=True, slots=True)
+class SyslogAt:
+    """Where a syslog listens: `udp` and `tcp` have an address, `unix` has a path."""
+
+    scheme: str
+    address: Address | None = None
+    path: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> SyslogAt:
+        """`udp://HOST:PORT`, `tcp://HOST:PORT` or `unix:/PATH`. Raises ValueError."""
+        scheme, _, rest = text.partition(":")
+        if scheme == "unix" and rest.startswith("/") and "\0" not in rest:
+            return cls(scheme, path=rest.removeprefix("//"))
+        if scheme in {"udp", "tcp"} and rest.startswith("//"):
+            return cls(scheme, Address.parse(rest.removeprefix("//")))
+        raise ValueError("is none of udp://HOST:PORT, tcp://HOST:PORT and unix:/dev/log")
+
+
 class LogFormat(StrEnum):
     """How log lines look on stderr."""
 
@@ -135,6 +179,55 @@ class Cases:
 
 
 @dataclass(frozen=True, slots=True)
+class Webhook:
+    """A place that takes `{"text": "…"}`, as Slack and what is compatible with it do."""
+
+    url: Annotated[str, Says("Its address, where knowing it lets nobody do anything.")] = ""
+    url_file: Annotated[Path | None, Says("File with its address, where that is a secret, as Slack's is.")] = None
+    url_env: Annotated[str, Says("Environment variable with its address.")] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """Notices by e-mail, gathered into one now and then."""
+
+    smtp: Annotated[Address | None, Says("The mail server, as HOST:PORT. Unset: no mail.")] = None
+    tls: Annotated[MailTls, Says("`tls` is from the start of the connection, most often on port 465.")] = (
+        MailTls.STARTTLS
+    )
+    user: Annotated[str, Says("Who signs in. Unset: nobody does.")] = ""
+    password_file: Annotated[Path | None, Says("File with the password; others must not be able to read it.")] = None
+    password_env: Annotated[str, Says("Environment variable with the password.")] = ""
+    sender: Annotated[str, Says("Address that the mail comes from.")] = ""
+    to: Annotated[tuple[str, ...], Says("Addresses that it goes to.")] = ()
+    every_minutes: Annotated[
+        int, Says("Shortest time between two mails. After a longer quiet, the first comes at once.", low=1, high=10080)
+    ] = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Syslog:
+    """Notices as lines of RFC 5424."""
+
+    address: Annotated[str, Says("`udp://HOST:PORT`, `tcp://HOST:PORT` or `unix:/dev/log`. Unset: no syslog.")] = ""
+    facility: Annotated[Facility, Says("What the lines come from.")] = Facility.DAEMON
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Who is told of new cases and alarms."""
+
+    webhooks: Annotated[Mapping[str, Webhook], Says("Webhooks by name.")] = field(default_factory=dict)
+    mail: Annotated[Mail, Says("Notices by e-mail, gathered into one now and then.")] = Mail()
+    syslog: Annotated[Syslog, Says("Notices as lines of RFC 5424.")] = Syslog()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody is to be told anything."""
+        return bool(self.webhooks or self.mail.smtp or self.syslog.address)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All settings. `sources` says where each one came from: `limits.body_bytes` -> `bartizan.yaml:7:15`."""
 
@@ -142,10 +235,16 @@ class Config:
         ".bartizan"
     )
     gateway: Annotated[Address, Says("Where clients connect.")] = Address("127.0.0.1", 8400)
+    console: Annotated[Address | None, Says("Where people read and decide; `off` for no console.")] = Address(
+        "127.0.0.1", 8401
+    )
     metrics: Annotated[Address | None, Says("Prometheus metrics; `off` for none.")] = Address("127.0.0.1", 8402)
     workers: Annotated[int, Says("Gateway processes; 0 is one a core, from two to four.", low=0, high=256)] = 0
     public_url: Annotated[
         str, Says("The gateway's address as people reach it; refusals link to it. Unset: no links.")
+    ] = ""
+    console_url: Annotated[
+        str, Says("The console's address as people reach it; notices and refusals link to it. Unset: `console`.")
     ] = ""
     behind_tls: Annotated[bool, Says("A proxy in front ends TLS, so a plain listener beyond loopback is meant.")] = (
         False
@@ -179,6 +278,7 @@ class Config:
     limits: Annotated[Limits, Says("Bounds on what the gateway takes in.")] = Limits()
     examine: Annotated[Examine, Says("Work outside the gateway's own process.")] = Examine()
     cases: Annotated[Cases, Says("What waits for a person.")] = Cases()
+    notify: Annotated[Notify, Says("Who is told of new cases and alarms.")] = Notify()
     file: Path | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
 
@@ -191,6 +291,13 @@ class Config:
     def master_key_path(self) -> Path:
         """Where the master key is looked for when the environment has none."""
         return self.master_key_file or self.home / "master.key"
+
+    @property
+    def console_base(self) -> str:
+        """The console's address for links, without a slash at its end; "" where there is no console."""
+        if self.console_url or self.console is None:
+            return self.console_url.rstrip("/")
+        return f"{'https' if self.tls_cert else 'http'}://{self.console}"
 
 
 def settings(cls: type[object]) -> dict[str, tuple[object, Says]]:

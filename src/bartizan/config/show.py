@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import is_dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import UnionType
-from typing import cast, get_args
+from typing import cast, get_args, get_origin
 
 from bartizan.config.model import MIB, Address, Config, Says, Upstream, settings
 
@@ -52,9 +52,9 @@ def _rows(record: object, prefix: str, sources: object) -> Iterator[tuple[str, o
     known = cast("dict[str, str]", sources)
     for name in settings(type(record)):
         value = getattr(record, name)
-        if name == "upstreams":
-            for upstream, below in value.items():
-                yield from _rows(below, f"upstreams.{upstream}.", sources)
+        if isinstance(value, Mapping):
+            for named, below in value.items():
+                yield from _rows(below, f"{prefix}{name}.{named}.", sources)
         elif is_dataclass(value) and not isinstance(value, Address):
             yield from _rows(value, f"{prefix}{name}.", sources)
         else:
@@ -94,6 +94,10 @@ def _tables(title: str, prefix: str, cls: type[object]) -> Iterator[str]:
     for name, (kind, says) in settings(cls).items():
         if name == "upstreams":
             lines.append(f"| `{name}` | see below | `local` | {says.doc} |")
+        elif get_origin(kind) is Mapping:
+            named = cast("type[object]", get_args(kind)[1])
+            lines.append(f"| `{name}` | see below | | {says.doc} |")
+            below.append((f"## `{prefix}{name}.NAME`\n\n{named.__doc__}", f"{prefix}{name}.NAME.", named))
         elif isinstance(kind, type) and is_dataclass(kind) and kind is not Address:
             below.append((f"## `{prefix}{name}`\n\n{says.doc}", f"{prefix}{name}.", kind))
         else:

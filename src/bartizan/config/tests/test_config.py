@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bartizan.config import Address, Config, Protocol, Timeouts, load, upstream_flags
+from bartizan.config import Address, Config, MailTls, Protocol, SyslogAt, Timeouts, load, upstream_flags
 from bartizan.config.load import FILE_NAME
 from bartizan.config.model import LogFormat, settings
 from bartizan.config.show import rows
@@ -121,6 +121,31 @@ def test_a_secret_does_not_stand_in_the_file(tmp_path: Path, name: str) -> None:
         ("tls_cert: a.pem\n", "tls_cert and tls_key belong together"),
         ("gateway: 0.0.0.0:8400\n", "can be reached from other machines without TLS"),
         ("checkpoint_file: .bartizan/notes\n", "checkpoint_file: lies in the home"),
+        ("console: 0.0.0.0:8401\n", "console: 0.0.0.0:8401 can be reached from other machines without TLS"),
+        ("console_url: console.example.org\n", "bartizan.yaml:1:14: console_url: is not a URL"),
+        ("notify: {webhooks: [a]}\n", "notify.webhooks: name each"),
+        ("notify: {webhooks: {chat: https://a.example}}\n", "notify.webhooks.chat: write its settings below it"),
+        ("notify: {webhooks: {Chat: {}}}\n", "notify.webhooks: 'Chat': a name is small letters"),
+        ("notify: {webhooks: {chat: {}}}\n", "notify.webhooks.chat: needs one of url, url_file and url_env"),
+        ("notify: {webhooks: {chat: {url: https://a.example, url_env: A}}}\n", "needs one of"),
+        ("notify: {webhooks: {chat: {url: ftp://a.example}}}\n", "notify.webhooks.chat.url: is not a URL"),
+        ("notify: {webhooks: {chat: {url: https://hooks.slack.com/x}}}\n", "whoever knows this address may write"),
+        ("notify: {webhooks: {chat: {urls: https://a.example}}}\n", 'Did you mean "notify.webhooks.chat.url"?'),
+        ("notify: {mail: {sender: a@b.example}}\n", "notify.mail: smtp is missing"),
+        ("notify: {mail: {smtp: 'a.example:25'}}\n", "notify.mail: sender and to are both needed"),
+        (
+            "notify: {mail: {smtp: 'a.example:25', sender: a@b.c, to: [\"c@d.e\\r\\nBcc: f@g.h\"]}}\n",
+            "sender and to are addresses alone",
+        ),
+        ("notify: {mail: {smtp: 'a:25', sender: a@b.c, to: [a@b.c], user: a}}\n", "user needs one of password_file"),
+        (
+            "notify: {mail: {smtp: 'a:25', sender: a@b.c, to: [a@b.c], user: a, password_env: P, tls: none}}\n",
+            "a password does not travel in the clear",
+        ),
+        ("notify: {mail: {password: hunter2}}\n", "password_file: PATH or password_env: VARIABLE"),
+        ("notify: {mail: {every_minutes: 0}}\n", "notify.mail.every_minutes: is out of range: 1 to 10080"),
+        ("notify: {syslog: {address: 'udp:/a'}}\n", "notify.syslog.address: is none of udp://HOST:PORT"),
+        ("notify: {syslog: {facility: local8}}\n", 'did you mean "local7"?'),
         ("retention_days: 30\n", "bartizan.yaml:1:17: retention_days: is too short"),
         ("detectors: [1]\n", "detectors: is not a list of names"),
         ("- a\n", "a configuration is names with values"),
@@ -196,7 +221,55 @@ def test_every_setting_is_shown_with_its_source(tmp_path: Path) -> None:
     assert shown["workers"] == (2, "bartizan.yaml:1:10")
     assert shown["gateway"] == ("127.0.0.1:8400", "default")
     assert shown["upstreams.local.protocol"] == ("local", "default")
-    assert set(settings(Config)) - {"upstreams", "limits", "examine", "cases"} < set(shown)
+    assert set(settings(Config)) - {"upstreams", "limits", "examine", "cases", "notify"} < set(shown)
+
+
+def test_who_is_told(tmp_path: Path) -> None:
+    text = """\
+notify:
+  webhooks:
+    chat: {url_file: chat.url}
+    board: {url: "http://127.0.0.1:9/board"}
+  mail: {smtp: mail.example.org:465, tls: tls, sender: b@example.org, to: [a@example.org, c@example.org]}
+  syslog: {address: "unix:/dev/log", facility: local3}
+"""
+    environ = {"BARTIZAN_NOTIFY__WEBHOOKS__MORE__URL_ENV": "MORE_URL", "BARTIZAN_NOTIFY__MAIL__TO": "d@example.org"}
+    config = load(None, environ, cwd=written(tmp_path, text))
+    notify = config.notify
+    assert notify.wanted and not load(cwd=tmp_path / "elsewhere").notify.wanted
+    assert notify.webhooks["chat"].url_file == tmp_path / "chat.url" and notify.webhooks["more"].url_env == "MORE_URL"
+    assert notify.mail.to == ("d@example.org",) and notify.mail.tls is MailTls.TLS
+    assert SyslogAt.parse(notify.syslog.address) == SyslogAt("unix", path="/dev/log")
+    shown = {name: (value, source) for name, value, source in rows(config)}
+    assert shown["notify.webhooks.board.url"] == ("http://127.0.0.1:9/board", "bartizan.yaml:4:18")
+    assert shown["notify.mail.every_minutes"] == (60, "default")
+
+
+@pytest.mark.parametrize(
+    ("text", "is_"),
+    [
+        ("udp://127.0.0.1:514", SyslogAt("udp", Address("127.0.0.1", 514))),
+        ("tcp://[::1]:601", SyslogAt("tcp", Address("::1", 601))),
+        ("unix:///dev/log", SyslogAt("unix", path="/dev/log")),
+        ("unix:dev/log", None),
+        ("tls://a.example:1", None),
+        ("udp:a.example:1", None),
+        ("udp://a.example", None),
+    ],
+)
+def test_where_a_syslog_listens(text: str, is_: SyslogAt | None) -> None:
+    if is_ is None:
+        with pytest.raises(ValueError, match="is n"):
+            SyslogAt.parse(text)
+    else:
+        assert SyslogAt.parse(text) == is_
+
+
+def test_links_to_the_console(tmp_path: Path) -> None:
+    assert load(cwd=tmp_path).console_base == "http://127.0.0.1:8401"
+    assert load(environ={"BARTIZAN_CONSOLE": "off"}, cwd=tmp_path).console_base == ""
+    config = load(environ={"BARTIZAN_CONSOLE_URL": "https://ai.example.org/c/"}, cwd=tmp_path)
+    assert config.console_base == "https://ai.example.org/c"
 
 
 @given(st.text(max_size=80))
