@@ -139,7 +139,9 @@ def _idle(clause: Clause, policy: Policy) -> Iterator[Said]:
 def _counts_more(other: Clause, clause: Clause) -> bool:
     if other.on_failure < clause.on_failure:
         return False
-    same = other.then is clause.then and other.on_failure == clause.on_failure
+    if other.then is clause.then and other.reviewers < clause.reviewers:
+        return False
+    same = (other.then, other.reviewers) == (clause.then, clause.reviewers) and other.on_failure == clause.on_failure
     if same and covers(clause, other):  # Twins: only the later one is idle.
         return other.line < clause.line and other.tell == clause.tell
     if same:
@@ -167,6 +169,11 @@ def _left_undone(clause: Clause) -> Iterator[Said]:
         yield (
             f"has no examples that {listed(missing).replace('breaks', 'break it').replace('keeps', 'keep it')}",
             "Every clause has both, so that `bartizan policy test` can show that it does what it says.",
+        )
+    if clause.approvals > clause.reviewers:
+        yield (
+            f"wants {clause.approvals} approvals, and nobody is asked to approve by `then: {clause.then}`",
+            "Write then: review, or remove approvals.",
         )
     if clause.enforced and clause.then not in (Then.ALLOW,) and not clause.tell:
         yield "tells the person nothing", "Write tell: what happened, and what they can do now."

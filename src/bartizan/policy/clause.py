@@ -13,6 +13,7 @@ from bartizan.core.subject import Context, History
 from bartizan.policy.conditions import Condition, Risk
 
 GRANT_DAYS = 30
+MAX_APPROVALS = 2
 
 
 class Then(StrEnum):
@@ -129,6 +130,7 @@ class Clause:
     stream: Stream = Stream.STOP
     on_failure: Action = Action.BLOCK
     reason_by: ReasonBy = ReasonBy.ANYONE
+    approvals: int = 1  # how many people, none of them the one who asks, a REVIEW wants: 1 or 2
     deep: bool = False  # `examine: deep`: slow detectors run for this clause, though it observes or asks for any risk
     grant_days: int = GRANT_DAYS
     breaks: tuple[Example, ...] = ()
@@ -171,13 +173,18 @@ class Clause:
         return isinstance(wanted, Risk) and "*" not in wanted.wanted
 
     @property
+    def reviewers(self) -> int:
+        """How many people its review takes; nothing else takes more than one."""
+        return self.approvals if self.then is Then.REVIEW else 1
+
+    @property
     def enforced(self) -> bool:
         """Whether it changes what happens."""
         return self.mode is Mode.ENFORCE
 
 
 def _digest(clause: Clause) -> str:
-    said = {
+    said: dict[str, object] = {
         "id": clause.id,
         "says": clause.says,
         "tell": clause.tell,
@@ -186,4 +193,6 @@ def _digest(clause: Clause) -> str:
         "on_failure": clause.on_failure.name,
         "reason_by": clause.reason_by,
     }
+    if clause.approvals > 1:  # Only then, so that grants from before there was such a field hold.
+        said["approvals"] = clause.approvals
     return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

@@ -15,7 +15,7 @@ from bartizan.core.finding import Seen
 from bartizan.core.subject import Context, History
 from bartizan.policy.clause import STRICTNESS, Clause, Exempt, Mode, ReasonBy, Stream, Then
 from bartizan.policy.conditions import Condition
-from bartizan.policy.explain import NAMES, asks
+from bartizan.policy.explain import NAMES, asks, does
 from bartizan.policy.model import Policy
 
 
@@ -55,7 +55,7 @@ def diff(old: Policy, new: Policy) -> tuple[Change, ...]:
 
 def _whole(clause: Clause) -> str:
     mode = "" if clause.enforced else ", observing only"
-    return f"{clause.then} where {asks(clause)}{mode}"
+    return f"{does(clause)} where {asks(clause)}{mode}"
 
 
 def _settings(old: Policy, new: Policy) -> list[Change]:
@@ -86,6 +86,10 @@ def _clause(old: Clause, new: Clause) -> Change | None:
         said.append((1 if new.on_failure > old.on_failure else -1, words))
     if old.reason_by is not new.reason_by:
         said.append((1 if new.reason_by is ReasonBy.PERSON else -1, f"reason_by: {old.reason_by} → {new.reason_by}"))
+    if old.approvals != new.approvals:
+        more = new.reviewers - old.reviewers
+        way = 2 if not more else 1 if more > 0 else -1  # Where nobody is asked to approve, it is a word.
+        said.append((way, f"approvals: {old.approvals} → {new.approvals}"))
     if old.grant_days != new.grant_days:
         words = f"grant_for: {old.grant_days} days → {new.grant_days} days"
         said.append((1 if new.grant_days < old.grant_days else -1, words))

@@ -148,7 +148,7 @@ def _did(clause: Clause, seen: tuple[Seen, ...], context: Context, history: Hist
     words = [clause.then.value] if edits else []
     failed = any(isinstance(one.item, Failure) and clause.id in alone.decide((one,), context).clauses for one in seen)
     if action or not edits:
-        words.append(action.name.lower())
+        words.append(does(clause) if action.name.lower() == clause.then.value else action.name.lower())
     if failed:
         words.append("(something could not be looked at)")
     elif not edits and action.name.lower() != clause.then.value:
@@ -171,6 +171,11 @@ def asks(clause: Clause) -> str:
     """What a clause asks for, in words."""
     parts = (f"{NAMES.get(c.field) or c.field.removeprefix('measures.')} {c.words()}" for c in clause.conditions)
     return ", ".join(parts) or "everything that is seen"
+
+
+def does(clause: Clause) -> str:
+    """What a clause does: "block", "review by 2 people"."""
+    return clause.then.value + (f" by {clause.reviewers} people" if clause.reviewers > 1 else "")
 
 
 def risk_of(clause: Clause) -> str:

@@ -17,6 +17,7 @@ from bartizan.core.errors import PolicyError
 from bartizan.core.subject import Direction, Kind, Trust
 from bartizan.policy.clause import (
     GRANT_DAYS,
+    MAX_APPROVALS,
     Bodies,
     Clause,
     Durability,
@@ -45,6 +46,7 @@ CLAUSE_FIELDS = (
     "stream",
     "on_failure",
     "reason_by",
+    "approvals",
     "grant_for",
     "examine",
     "examples",
@@ -163,6 +165,7 @@ class _Reader(Asking):
             stream=self.choice(got.get("stream"), f"{where}, stream", Stream, Stream.STOP),
             on_failure=self._on_failure(got.get("on_failure"), f"{where}, on_failure"),
             reason_by=self.choice(got.get("reason_by"), f"{where}, reason_by", ReasonBy, ReasonBy.ANYONE),
+            approvals=self._approvals(got.get("approvals"), f"{where}, approvals"),
             grant_days=self._days(got.get("grant_for"), f"{where}, grant_for"),
             deep=self._deep(got.get("examine"), f"{where}, examine"),
             breaks=breaks,
@@ -199,6 +202,14 @@ class _Reader(Asking):
             self.no(node, where, f"is a number of days up to {MAX_GRANT_DAYS}", "For example: grant_for: 30 days")
             return GRANT_DAYS
         return int(match[1])
+
+    def _approvals(self, node: Node | None, where: str) -> int:
+        word = self.text(node, where)
+        wanted = [str(n) for n in range(1, MAX_APPROVALS + 1)]
+        if node is not None and word and word not in wanted:
+            hint = f"How many people have to approve: {' or '.join(wanted)}."
+            self.no(node, where, f"{shown(word)} is not one of {', '.join(wanted)}", hint)
+        return int(word) if word in wanted else 1
 
     def _deep(self, node: Node | None, where: str) -> bool:
         word = self.text(node, where)

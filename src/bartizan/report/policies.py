@@ -105,6 +105,7 @@ def shown(read: Policy) -> dict[str, object]:
                 "why": c.why,
                 "when": c.when,
                 "then": c.then.value,
+                "approvals": c.reviewers,
                 "mode": c.mode.value,
                 "tell": c.tell,
                 "on_failure": c.on_failure.name.lower(),

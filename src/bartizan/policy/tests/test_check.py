@@ -146,6 +146,19 @@ def test_what_was_forgotten_is_told() -> None:
     assert told == ["clause c: has no examples that break it or keep it", "clause c: tells the person nothing"]
 
 
+def test_approvals_where_nobody_approves_are_told() -> None:
+    (told,) = said("when: {risk: secret.*}, then: justify, approvals: 2")
+    assert "wants 2 approvals, and nobody is asked to approve by `then: justify`" in told
+    assert said("when: {risk: secret.*}, then: review, approvals: 2") == []
+
+
+def test_a_clause_that_wants_more_people_is_not_idle() -> None:
+    wide, narrow = "when: {risk: secret.*}, then: review", "when: {risk: secret.jwt}, then: review"
+    assert said(wide, narrow + ", approvals: 2") == []
+    (told,) = said(wide + ", approvals: 2", narrow)
+    assert "changes nothing" in told
+
+
 def test_a_policy_with_mistakes_tells_those_first() -> None:
     (problem,) = check("policy: [", "p.yaml", risks=RISKS, detectors=DETECTORS, now_us=NOW_US)
     assert problem.line

@@ -100,6 +100,18 @@ def past(id_: str, risk: str, examined: frozenset[str] | None) -> Past:
     return Past(id_, (seen,), Context(), History(), examined)
 
 
+def test_two_approvals_are_stricter_than_one_where_somebody_approves() -> None:
+    asking = "says: x, when: {risk: secret.*}, then: review"
+    two = asking + ", approvals: 2"
+    (change,) = diff(policy(asking), policy(two))
+    assert change.sort is Sort.STRICTER
+    assert change.how == ("approvals: 1 → 2", "grants given under the old wording end")
+    assert diff(policy(two), policy(asking))[0].sort is Sort.LOOSER
+    assert diff(policy(BASE), policy(BASE + ", approvals: 2"))[0].sort is Sort.WORDING
+    (added,) = diff(policy(asking), policy(asking, two))
+    assert added.how == ("review by 2 people where the risk is secret.*",)
+
+
 def test_recorded_decisions_are_made_again() -> None:
     old = policy(BASE, "says: x, when: {risk: personal.*}, then: warn")
     new = policy(BASE.replace("then: warn", "then: block"), "says: x, when: {risk: personal.*}, then: redact")

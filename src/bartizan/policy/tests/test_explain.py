@@ -93,6 +93,7 @@ def test_what_came_of_a_clause_is_said() -> None:
     assert did("when: {risk: secret.*}, then: allow") == "allow"
     assert did("when: {risk: secret.*}, then: block, mode: observe") == "would block"
     assert did("when: {risk: secret.*}, then: warn", FAILURE) == "block (something could not be looked at)"
+    assert did("when: {risk: secret.*}, then: review, approvals: 2") == "review by 2 people"
     unplaced = replace(SEEN, item=replace(SEEN.item, places=()))
     assert did("when: {risk: secret.*}, then: redact", unplaced) == "block (it has no place that could be edited)"
     asking = policy("when: {risk: secret.*}, then: justify")

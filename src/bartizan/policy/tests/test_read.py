@@ -69,6 +69,7 @@ def test_a_clause_says_everything_it_may_say() -> None:
     stream: hold
     on_failure: warn
     reason_by: person
+    approvals: 2
     grant_for: 7 days
     examine: deep
 """.replace("no-idea", "false")
@@ -92,6 +93,17 @@ def test_a_clause_says_everything_it_may_say() -> None:
     }
     assert (clause.stream, clause.on_failure, clause.reason_by) == (Stream.HOLD, Action.WARN, ReasonBy.PERSON)
     assert (clause.grant_days, clause.deep, clause.mode, clause.then) == (7, True, Mode.OBSERVE, Then.REVIEW)
+    assert (clause.approvals, clause.reviewers) == (2, 2)
+
+
+def test_a_grant_from_before_there_were_approvals_holds() -> None:
+    """The digest that this clause had before it could say how many approve."""
+    asking = "{id: a, says: x, when: {risk: secret.*}, then: review}"
+    old = "8b497e84d8c630209ce9487fdb840a4e7ec81ed0910361f4295023c19a5983c3"
+    for same in (asking, asking.replace("review", "review, approvals: 1")):
+        assert read(f"policy: p\nversion: 1\nclauses: [{same}]\n").clauses[0].digest == old
+    other = asking.replace("review", "review, approvals: 2")
+    assert read(f"policy: p\nversion: 1\nclauses: [{other}]\n").clauses[0].digest != old
 
 
 def test_all_mistakes_come_at_once_with_their_places() -> None:
@@ -170,6 +182,7 @@ exceptions:
         "grant": (one("when: {risk: '*'}, then: justify, grant_for: 7"), "is a number of days"),
         "grant of nothing": (one("when: {risk: '*'}, then: block, grant_for: 7 days"), "nothing is granted"),
         "reason for nothing": (one("when: {risk: '*'}, then: warn, reason_by: person"), "nobody is asked"),
+        "three approvals": (one("when: {risk: '*'}, then: review, approvals: 3"), '"3" is not one of 1, 2'),
         "justify on failure": (one("when: {risk: '*'}, then: warn, on_failure: justify"), "is not one of"),
         "no such example": (one("when: {risk: '*'}, then: warn, examples: {brakes: []}"), '"brakes" means nothing'),
         "text and messages": (
