@@ -1,0 +1,100 @@
+"""What all pages of one console share."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from bartizan.cases.feedback import Feedback
+from bartizan.core.errors import StoreError
+from bartizan.vault.accounts import Accounts
+
+if TYPE_CHECKING:
+    from bartizan.cases import Desk
+    from bartizan.config import Config
+    from bartizan.events import Index
+    from bartizan.home import Home
+    from bartizan.ledger.verify import Report
+    from bartizan.ledger.writer import Writer
+    from bartizan.report.logline import Log
+
+FOLLOW_EVERY_S = 0.25  # Live sends at most four batches a second.
+MAX_SAID = 1000
+
+
+class Console:
+    """One home, opened for people. Every method may be called from any thread."""
+
+    def __init__(self, home: Home, index: Index, writer: Writer, log: Log, *, url: str, gateway: str) -> None:
+        """`url` and `gateway`: where this console and the gateway answer, as a browser on this machine says it.
+
+        `writer` is this process's own log: what people do here is recorded there.
+        """
+        self.home, self.index, self.writer, self.log = home, index, writer, log
+        self.url, self.gateway = url, gateway
+        self.accounts = Accounts(home.state, home.vault, self.record)
+        self.feedback = Feedback(home.state, home.vault, self.record)
+        self.desk: Desk = home.desk(self.record)
+        self.began_us = now_us()
+        self.verified: Report | None = None  # of the last check of the whole ledger
+        self.verified_us = 0
+        self._said: OrderedDict[str, str] = OrderedDict()
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def config(self) -> Config:
+        """The settings in force."""
+        return self.home.config
+
+    def record(self, event: Mapping[str, object]) -> None:
+        """Append one event to the ledger and return once it is durable. Raises StoreError."""
+        self.writer.wait(self.writer.append(event))
+
+    # ---- What is said to somebody on their next page -----------------------------------------------------------------
+
+    def say(self, session: str, text: str) -> None:
+        """Keep a sentence for whoever has this session."""
+        with self._lock:
+            self._said[session] = text
+            while len(self._said) > MAX_SAID:
+                self._said.popitem(last=False)
+
+    def said(self, session: str) -> str:
+        """What was kept, once."""
+        with self._lock:
+            return self._said.pop(session, "")
+
+    # ---- Following the ledger ----------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Follow the ledger in a thread of its own."""
+        self._thread = threading.Thread(target=self._follow, name="events", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End that thread."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout=10)
+
+    def _follow(self) -> None:
+        while True:
+            try:
+                read = self.index.follow()
+                if time.monotonic() >= expire_at_s:
+                    self.desk.expire(now_us())
+            except StoreError as error:
+                read = 0
+                self.log.alarm("console-behind", why=type(error).__name__)
+            if self._stop.wait(0 if read else FOLLOW_EVERY_S):
+                return
+
+
+def now_us() -> int:
+    """The time, µs since 1970, UTC."""
+    return time.time_ns() // 1000

@@ -1,0 +1,181 @@
+"""The console's process: `python -m bartizan.doors.console.process FD`. Started and watched over by `bartizan up`, on
+the other end of FD. When it ends, the gateway goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+import pkgutil
+import signal
+import socket
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import uvloop
+from uvicorn import Config as ServerConfig
+from uvicorn import Server
+
+from bartizan.config import Address, Config
+from bartizan.core.errors import BartizanError, ConfigError, StoreBusy
+from bartizan.doors.console import pages
+from bartizan.doors.console.app import App
+from bartizan.doors.console.console import Console
+from bartizan.doors.console.routes import Way
+from bartizan.events import Index
+from bartizan.home import Home
+from bartizan.home.control import Control, unpacked
+from bartizan.ledger.writer import Writer
+from bartizan.report.logline import Log
+
+WRITER = "console"  # whose log holds what people do here
+BUSY_S = 8.0
+GRACE_S = 3
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+def ways() -> tuple[Way, ...]:
+    """Every path of every page, in the order of the modules' names."""
+    found: list[Way] = []
+    for module in sorted(info.name for info in pkgutil.iter_modules(pages.__path__)):
+        found += importlib.import_module(f"{pages.__name__}.{module}").ROUTES
+    # A path with a name in it would else hide a word in its place.
+    return tuple(sorted(found, key=lambda way: (way.path.count("{"), way.path)))
+
+
+def hosts(address: Address, port: int, url: str) -> frozenset[str]:
+    """The names a browser may call this console by, with the port where it is not the usual one."""
+    names = set(LOOPBACK) if address.loopback else {address.host}
+    found = {f"{name}:{port}" for name in names}
+    if url:
+        found.add(urlsplit(url).netloc.lower())
+    return frozenset(found)
+
+
+class Process:
+    """What the process holds, from its start to its end."""
+
+    def __init__(self, config: Config, listener: socket.socket, gateway: str, control: Control) -> None:
+        self._config, self._listener, self._gateway, self._control = config, listener, gateway, control
+
+    async def run(self) -> None:
+        """Serve until told to stop. Raises BartizanError where it cannot begin."""
+        config = self._config
+        assert config.console is not None
+        port = self._listener.getsockname()[1]
+        with ExitStack() as stack:
+            log = Log(as_json=config.log_format == "json")
+            stack.callback(log.close)
+            home = stack.enter_context(Home.open(config=config, create=False))
+            home.watch()
+            writer = await self._writer(home)
+            stack.callback(writer.close)
+            index = Index.open(home.path)
+            stack.callback(index.close)
+            secure = bool(config.tls_cert) or config.console_url.startswith("https:")
+            url = config.console_url or f"{'https' if config.tls_cert else 'http'}://127.0.0.1:{port}"
+            console = Console(home, index, writer, log, url=url, gateway=self._gateway)
+            console.start()
+            stack.callback(console.close)
+            app = App(console, ways(), hosts=hosts(config.console, port, config.console_url), secure=secure)
+            await self._serve(app)
+
+    async def _writer(self, home: Home) -> Writer:
+        """This process's log. The one before us may still be finishing."""
+        until = time.monotonic() + BUSY_S
+        while True:
+            try:
+                return home.writer(WRITER)
+            except StoreBusy:
+                if time.monotonic() > until:
+                    raise
+                await asyncio.sleep(0.05)
+
+    async def _serve(self, app: App) -> None:
+        server = Server(
+            ServerConfig(
+                app,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                date_header=False,
+                proxy_headers=False,
+                h11_max_incomplete_event_size=65536,
+                limit_concurrency=256,
+                timeout_keep_alive=75,
+                timeout_graceful_shutdown=GRACE_S,
+                ssl_certfile=self._config.tls_cert,
+                ssl_keyfile=self._config.tls_key,
+            )
+        )
+        serving = asyncio.create_task(server.serve(sockets=[self._listener]))
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(sign, self._end, server)
+        while not server.started and not serving.done():
+            await asyncio.sleep(0.01)
+        self._control.say({"ready": 1})
+        listening = asyncio.create_task(self._listen(server))
+        await serving
+        listening.cancel()
+
+    async def _listen(self, server: Server) -> None:
+        """Until we are told to stop, or nobody is there any more to tell us."""
+        while (message := await self._control.heard()) is not None:
+            if "stop" in message:
+                break
+        self._end(server)
+
+    def _end(self, server: Server) -> None:
+        server.should_exit = True
+
+
+class _Bare(logging.Formatter):
+    """The server's own lines without what an exception says: that could be content. Where it was is enough."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        kind, _, trace = record.exc_info or (None, None, None)
+        if kind is None:
+            return f"console: {record.levelname.lower()} in {record.name}"
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        code = trace.tb_frame.f_code if trace is not None else None
+        where = f"{Path(code.co_filename).name}:{trace.tb_lineno}" if code and trace else "?"
+        return f"console: {kind.__name__} at {where}"
+
+
+def _quiet() -> None:
+    lines = logging.StreamHandler()
+    lines.setFormatter(_Bare())
+    logging.basicConfig(handlers=[lines], level=logging.ERROR, force=True)
+
+
+async def _main(end: socket.socket) -> int:
+    control = await Control.over(end)
+    told = await control.heard()
+    if told is None or "config" not in told:
+        return 0  # It never came to a start.
+    try:
+        listener = socket.socket(fileno=told["listener"])
+        await Process(unpacked(told["config"]), listener, told["gateway"], control).run()
+    except BartizanError as error:
+        control.say({"failed": str(error), "usage": isinstance(error, ConfigError)})
+        return 3
+    finally:
+        control.close()
+    return 0
+
+
+def main(fd: int) -> int:
+    """Run. The exit code says nothing that was not said on the socket."""
+    _quiet()
+    return uvloop.run(_main(socket.socket(fileno=fd)))
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1])))
