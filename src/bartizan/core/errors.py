@@ -6,6 +6,7 @@ BartizanError
 │   ├── CaseUnknown      no such case, or somebody else's
 │   ├── CaseClosed       somebody decided already, or it expired
 │   ├── CaseDenied       this one may not do that to the case
+│   ├── SignInDenied     whoever knocks at the console is not let in
 │   └── PolicyError      a policy that does not hold; carries every problem at once
 ├── InputError           the bytes to examine cannot be read as what they claim to be
 │   └── LimitError       … or are larger, deeper or more than the bound
@@ -77,6 +78,17 @@ class CaseClosed(UsageError):
 
 class CaseDenied(UsageError):
     """Whoever asks may not do this to the case. Says who may."""
+
+
+class SignInDenied(UsageError):
+    """Nobody is let in by what was shown. Says the same whatever was wrong with it.
+
+    `wait_s`: after how many seconds it may be tried again, 0 where waiting changes nothing.
+    """
+
+    def __init__(self, what: str, wait_s: int = 0) -> None:
+        self.wait_s = wait_s
+        super().__init__(what)
 
 
 class InputError(BartizanError):

@@ -103,6 +103,7 @@ class Vault:
         self._name_key = master.derived("names")
         self._value_key = master.derived("values")
         self._secret_key = Keyed(master.derived("api-keys"))
+        self._credential_key = Keyed(master.derived("credentials"))
         self._wrap_key = master.derived("wrap")
         self._wrapper: AESGCM | None = None
         self._pseudonyms: dict[str, str] = {}
@@ -275,7 +276,7 @@ class Vault:
         return str(found[0][0]) if found else self._find(person)
 
     def forget(self, person: str) -> Forgotten:
-        """Delete the keys, the name, the API keys, grants and sealed cases of a person (by name or pseudonym).
+        """Delete the keys, the name, the API keys, grants, sealed cases and account of a person (by name or pseudonym).
 
         The erasure list is written first, so that a crash in between only delays it to the next `open`. Returns when
         nothing is left in the files. Raises UsageError for somebody unknown.
@@ -375,6 +376,10 @@ class Vault:
             self.revoke(id_)
         return len(back)
 
+    def credential_digest(self, kind: str, secret: str) -> bytes:
+        """What is kept of a secret that stands for an account (32 bytes). Each kind has its own for the same secret."""
+        return self._credential_key.digest(f"{kind}\0{secret}".encode("utf-8", "surrogatepass"))
+
     # ---- Caches -----------------------------------------------------------------------------------------------------
 
     def _freshen(self) -> None:
@@ -424,6 +429,15 @@ def _erase(tx: Transaction, pseudonym: str, now_us: int, name: str) -> Forgotten
     months = tx.change("DELETE FROM person_key WHERE pseudonym = ?", (pseudonym,))
     keys = tx.change("DELETE FROM api_key WHERE person = ?", (pseudonym,))
     grants = tx.change("DELETE FROM grant_ WHERE person IN (?, ?)", both)
+    # Their way in goes, and what others said about them; what they did themselves stays under the pseudonym.
+    tx.change("DELETE FROM account WHERE person = ?", (pseudonym,))
+    tx.change("DELETE FROM credential WHERE person = ?", (pseudonym,))
+    tx.change("DELETE FROM assignment WHERE assignee = ?", (pseudonym,))
+    tx.change(
+        "UPDATE feedback SET sealed_note = NULL, sealed_example = NULL, "
+        "example = CASE example WHEN 'proposed' THEN 'dismissed' ELSE example END WHERE person = ?",
+        (pseudonym,),
+    )
     cases = tx.change(
         "UPDATE case_ SET sealed_subject = NULL, sealed_reason = NULL, sealed_note = NULL, token_hash = NULL, "
         "\"values\" = '[]', person = ? WHERE person IN (?, ?)",
