@@ -14,7 +14,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from bartizan.core.decision import Decision
@@ -45,6 +45,9 @@ EVENTS = MappingProxyType(
     }
 )
 
+# Of these people are told besides: see home/alarms.py.
+ALARMS = frozenset({"process-ended", "policy-broken", "upstream-down", "ledger-failed", "passed-unrecorded"})
+
 
 class Log:
     """Lines to one place, by default stderr. Every method may be called from any thread."""
@@ -55,9 +58,11 @@ class Log:
         *,
         as_json: bool = False,
         now_s: Callable[[], float] = time.time,
+        told: Callable[[str, Mapping[str, str | float]], None] | None = None,
     ) -> None:
+        """`told` hears the name and facts of each line in ALARMS that is written; it must not wait for anything."""
         self._write = write or _to_stderr
-        self._json, self._now_s = as_json, now_s
+        self._json, self._now_s, self._told = as_json, now_s, told
         self._lines: list[str] = []
         self._dropped = 0
         self._second, self._stamp = -1, ""
@@ -94,6 +99,8 @@ class Log:
         if set(facts) != set(keys):
             raise ValueError(f"{name} is logged with {', '.join(keys)}")
         self._keep(self._line(name, {key: facts[key] for key in keys}))
+        if self._told is not None and name in ALARMS:
+            self._told(name, facts)
 
     def alarm(self, name: str, **facts: str | float) -> None:
         """The same for what may happen a thousand times a second: once a minute, with `times` since the last line."""
@@ -107,7 +114,10 @@ class Log:
                 self._alarms[name] = (last_s, times + 1)
                 return
             self._alarms[name] = (now_s, 0)
-        self._keep(self._line(name, {**{key: facts[key] for key in keys}, "times": times + 1}))
+        counted = {**{key: facts[key] for key in keys}, "times": times + 1}
+        self._keep(self._line(name, counted))
+        if self._told is not None and name in ALARMS:
+            self._told(name, counted)
 
     def close(self) -> None:
         """Write what is left."""

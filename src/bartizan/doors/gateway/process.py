@@ -33,6 +33,7 @@ from bartizan.doors.gateway.gateway import Gateway
 from bartizan.doors.gateway.metrics import Counters
 from bartizan.doors.gateway.upstream import Target, Upstreams
 from bartizan.home import Home
+from bartizan.home.alarms import Bell
 from bartizan.home.control import Control, unpacked
 from bartizan.home.keys import upstream_key
 from bartizan.matching.held import NEAR
@@ -69,7 +70,9 @@ class Process:
         """Serve until told to stop. Raises BartizanError where it cannot begin."""
         config = self._config
         with ExitStack() as stack:
-            log = Log(as_json=config.log_format == "json")
+            bell = Bell(config.home, f"gateway-{self._number}")
+            stack.callback(bell.close)
+            log = Log(as_json=config.log_format == "json", told=bell.ring)
             stack.callback(log.close)
             home = stack.enter_context(Home.open(config=config, create=False))
             pool = Pool(
