@@ -11,7 +11,7 @@ import click
 
 from bartizan.core.errors import ConfigError
 from bartizan.doors.admin import options
-from bartizan.doors.admin.checks import CHECKS, Answer, Level, fail
+from bartizan.home.checks import CHECKS, Answer, Level, fail
 
 EXAMPLES = """\b
 Examples:

@@ -13,9 +13,9 @@ import pytest
 
 from bartizan.__main__ import main
 from bartizan.config import load
-from bartizan.doors.admin.checks import CHECKS, Answer, Level, machine
-from bartizan.doors.admin.checks import home as home_checks
 from bartizan.home import Home, lock
+from bartizan.home.checks import CHECKS, Answer, Level, machine
+from bartizan.home.checks import home as home_checks
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from bartizan.config import Address, Config, Protocol
 from bartizan.core.errors import ConfigError
-from bartizan.doors.admin.checks.answer import Answer, fail, ok, warn
 from bartizan.home import keys, lock
+from bartizan.home.checks.answer import Answer, fail, ok, warn
 from bartizan.store.logfile import logs
 from bartizan.store.state import NAME as STATE
 

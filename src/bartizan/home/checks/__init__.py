@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from bartizan.config import Config
-from bartizan.doors.admin.checks import home, machine
-from bartizan.doors.admin.checks.answer import Answer, Level, fail
+from bartizan.home.checks import home, machine
+from bartizan.home.checks.answer import Answer, Level, fail
 
 __all__ = ["CHECKS", "Answer", "Level", "fail"]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from bartizan.config import Config
 from bartizan.core.errors import BartizanError, ConfigError, PolicyError, StoreError
-from bartizan.doors.admin.checks.answer import Answer, fail, ok, warn
 from bartizan.home import keys
+from bartizan.home.checks.answer import Answer, fail, ok, warn
 from bartizan.store.connection import Connection
 from bartizan.store.logfile import LogFile, logs
 from bartizan.store.state import NAME as STATE
