@@ -86,19 +86,33 @@ def forgotten(home: Path) -> set[str]:
 
 
 def revoked(home: Path) -> set[str]:
-    """The ids of all keys whose end the records tell."""
-    return _named(home, "key-revoked", "key")
+    """The ids of all keys and API tokens whose end the records tell."""
+    return _named(home, "key-revoked", "key") | _named(home, "token-ended", "token")
+
+
+def disabled(home: Path) -> set[str]:
+    """The pseudonyms of all accounts of which the records tell last that they are disabled."""
+    last: dict[str, tuple[int, bool]] = {}
+    for event in ("account-disabled", "account-enabled"):
+        for person, time_us in _told(home, event, "person"):
+            last[person] = max(last.get(person, (0, False)), (time_us, event == "account-disabled"))
+    return {person for person, (_, off) in last.items() if off} - {""}
 
 
 def _named(home: Path, event: str, field: str) -> set[str]:
-    found = set()
+    return {value for value, _ in _told(home, event, field)} - {""}
+
+
+def _told(home: Path, event: str, field: str) -> list[tuple[str, int]]:
+    """What all records of an event say in a field, and when they were written."""
+    found: list[tuple[str, int]] = []
     for path in logs(home):
         try:
             with LogFile.reading(path) as file:
-                found |= {str(parse(row).get(field, "")) for row in file.by_event(event)}
+                found += [(str(parse(row).get(field, "")), row.time_us) for row in file.by_event(event)]
         except StoreError:
             continue  # a damaged log must not stop the others; its writer and `verify` say what is wrong with it
-    return found - {""}
+    return found
 
 
 def retain(state: State, days: int, now_us: int) -> str:

@@ -112,6 +112,7 @@ class Writer:
         """
         vault.reapply(erase.forgotten(home))
         vault.revoke_again(erase.revoked(home))
+        vault.disable_again(erase.disabled(home))
         make = partial(Log.create, home, name, signer=signer, vault=vault, now_us=clock_us, factory=factory)
         found = [path for path in logs(home) if numbered(path)[0] == name]
         opening: dict[str, object] = {"event": "opened", "exchange": ""}

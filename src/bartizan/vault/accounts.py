@@ -205,13 +205,15 @@ class Accounts:
         kept = self._tried(name, account, password)
         if account is None or kept is None:
             raise SignInDenied(NO_SUCH_PAIR)
-        self._tell("signed-in", account.person, account.person, how="password")
         if self._passwords.outdated(kept):
-            hashed = self._passwords.hashed(password)
-            self._state.change(
-                "UPDATE account SET password = ? WHERE person = ? AND password = ?", (hashed, account.person, kept)
-            )
-        return self._begun(account, "password")
+            fresh = self._passwords.hashed(password)
+            change = "UPDATE account SET password = ? WHERE person = ? AND password = ?"
+            kept = fresh if self._state.change(change, (fresh, account.person, kept)) else kept
+        with self._changing:
+            if self._kept(account.person) != kept:  # It was changed meanwhile, which ended all sessions but this one.
+                raise SignInDenied(NO_SUCH_PAIR)
+            self._tell("signed-in", account.person, account.person, how="password")
+            return self._begun(account, "password")
 
     def knows(self, person: str, password: str) -> bool:
         """Whether somebody who is signed in still is who they were. Raises SignInDenied while they have to wait."""
@@ -327,13 +329,16 @@ class Accounts:
         who = self._vault.credential_digest("tried name", folded(name)[:MAX_NAME])
         self._throttle.knock(who)
         usable = account is not None and account.disabled_us is None
-        rows = self._state.query("SELECT password FROM account WHERE person = ?", (account.person if account else "",))
-        kept = rows[0][0] if rows else None
+        kept = self._kept(account.person if account is not None else "")
         if not self._passwords.fits(kept, password) or not usable:
             self._failed(who, account, "password")
             return None
         self._throttle.let_in(who)
         return str(kept)
+
+    def _kept(self, person: str) -> str | None:
+        rows = self._state.query("SELECT password FROM account WHERE person = ?", (person,))
+        return rows[0][0] if rows else None
 
     def _failed(self, who: bytes, account: Account | None, how: str) -> None:
         """Record a failure: once a minute for each name, and for all links together."""

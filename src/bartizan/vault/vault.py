@@ -370,10 +370,27 @@ class Vault:
         raise UsageError(f'no key in force has the id or name "{key}"; `bartizan keys list` shows them')
 
     def revoke_again(self, ids: Iterable[str]) -> int:
-        """End keys again that a restored copy brought back; how many."""
-        back = sorted({key.id for key in self.keys() if key.revoked_us is None} & set(ids))
-        for id_ in back:
+        """End keys and API tokens again that a restored copy brought back; how many."""
+        wanted = set(ids)
+        keys = sorted({key.id for key in self.keys() if key.revoked_us is None} & wanted)
+        for id_ in keys:
             self.revoke(id_)
+        held = self.state.query("SELECT id FROM credential WHERE kind = 'token' AND ended_us IS NULL")
+        tokens = sorted({id_ for (id_,) in held} & wanted)
+        for id_ in tokens:
+            self.state.change("UPDATE credential SET ended_us = ? WHERE id = ?", (_now_us(), id_))
+        return len(keys) + len(tokens)
+
+    def disable_again(self, persons: Iterable[str]) -> int:
+        """Disable accounts again that a restored copy brought back; how many."""
+        enabled = self.state.query("SELECT person FROM account WHERE disabled_us IS NULL")
+        back = sorted({person for (person,) in enabled} & set(persons))
+        for person in back:
+            with self.state.transaction() as tx:
+                tx.change("UPDATE account SET disabled_us = ? WHERE person = ?", (_now_us(), person))
+                tx.change(
+                    "UPDATE credential SET ended_us = ? WHERE person = ? AND ended_us IS NULL", (_now_us(), person)
+                )
         return len(back)
 
     def credential_digest(self, kind: str, secret: str) -> bytes:
