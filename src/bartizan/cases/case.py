@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -12,7 +12,8 @@ from bartizan.core.decision import Action
 
 COLUMNS = (
     'id, state, action, person, clauses, clause_digests, destination, "values", risks, tell, exchange, writer, '
-    "created_us, expires_us, decided_us, decided_by"
+    "created_us, expires_us, decided_us, decided_by, "
+    '(SELECT json_group_array("by") FROM (SELECT "by" FROM approval WHERE case_id = case_.id ORDER BY at_us, "by"))'
 )
 
 
@@ -46,7 +47,11 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One case as it may be shown: pseudonyms, names of clauses and risks, no text."""
+    """One case as it may be shown: pseudonyms, names of clauses and risks, no text.
+
+    `approvals` are those who said yes so far, and `needs` is how many must; of a decided case, how many did. Where a
+    reason was enough, nobody approved. `decided_by` is "" where whoever followed the case's link gave that reason.
+    """
 
     id: str
     state: State
@@ -63,19 +68,31 @@ class Case:
     expires_us: int
     decided_us: int | None
     decided_by: str | None
+    needs: int = 1
+    approvals: tuple[str, ...] = ()
 
     @classmethod
-    def from_row(cls, row: tuple[Any, ...], now_us: int) -> Case:  # Any: the columns are as different as the fields
-        """A row of COLUMNS. An open case behind its time is an expired one, whether or not somebody cleaned up."""
+    def from_row(cls, row: tuple[Any, ...], now_us: int, reviewers: Callable[[str], int]) -> Case:
+        """A row of COLUMNS. An open case behind its time is an expired one, whether or not somebody cleaned up.
+
+        `reviewers` says how many people a clause's review takes, by its id. Any: the columns are as different as the
+        fields.
+        """
         (id_, state, action, person, clauses, digests, destination, values, risks, tell, exchange, writer, *times) = row
-        created_us, expires_us, decided_us, decided_by = times
+        created_us, expires_us, decided_us, decided_by, approvals = times
+        approved = tuple(json.loads(approvals))
+        asked = json.loads(clauses)
+        if state == State.OPEN:
+            needs = max(map(reviewers, asked), default=1) if action == "review" else 1
+        else:
+            needs = max(len(approved), 1)
         by_clause = json.loads(values)
         return cls(
             id=id_,
             state=State.EXPIRED if state == State.OPEN and expires_us <= now_us else State(state),
             action=Action[action.upper()],
             person=person,
-            clauses=dict(zip(json.loads(clauses), json.loads(digests), strict=True)),
+            clauses=dict(zip(asked, json.loads(digests), strict=True)),
             destination=destination,
             # A forgotten person's case has lost its values.
             values={c: frozenset(v) for c, v in by_clause.items()} if isinstance(by_clause, dict) else {},
@@ -87,6 +104,8 @@ class Case:
             expires_us=expires_us,
             decided_us=decided_us if state != State.OPEN else None,
             decided_by=decided_by if state != State.OPEN else None,
+            needs=needs,
+            approvals=approved,
         )
 
     def as_json(self) -> dict[str, object]:
@@ -106,6 +125,8 @@ class Case:
             "expires_us": self.expires_us,
             "decided_us": self.decided_us,
             "decided_by": self.decided_by,
+            "needs": self.needs,
+            "approvals": list(self.approvals),
         }
 
 

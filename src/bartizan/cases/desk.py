@@ -5,6 +5,9 @@ transaction, so that of two who decide at once one wins and the other is told. *
 is durable: outside of any transaction, for the ledger's writer may need the state, too. *Grant*, and wait until every
 process knows. *Settle*: only now does the case say so, and whoever hears it and tries again at once passes. A claim
 whose process died on the way is void after a minute.
+
+Where a clause wants two people, the first one's approval is recorded, kept, and decides nothing. Of two who come first
+at once both are kept, and the later one finds the earlier and goes on to grant.
 """
 
 from __future__ import annotations
@@ -12,18 +15,20 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Mapping
-from hashlib import sha256
-from unicodedata import normalize
+from dataclasses import replace
 
-from bartizan.cases.case import COLUMNS, Case, Opened, State, Wanted
+from bartizan.cases.case import Case, Opened, State, Wanted
+from bartizan.cases.people import plain, whose
+from bartizan.cases.queue import Queue, hashed
 from bartizan.core.decision import Action
-from bartizan.core.errors import CaseClosed, CaseDenied, CaseUnknown, InputError, StoreBroken, UsageError
+from bartizan.core.errors import CaseClosed, CaseDenied, InputError, UsageError
 from bartizan.store.state import State as Store
 from bartizan.vault import Vault
 
 DAY_US = 86_400_000_000
 CLAIM_US = 60_000_000
-# S608 below: what is put into SQL are our own names of columns and conditions, never a value.
+# S608 below: what is put into SQL are our own conditions, never a value.
+FREE = "id = ? AND state = 'open' AND expires_us > ? AND (decided_us IS NULL OR decided_us <= ?)"  # Nobody decides now.
 MINE = "id = ? AND state = 'open' AND decided_us = ? AND decided_by = ?"  # A case that this decision has claimed.
 MAX_OPEN = 100  # Open cases of one person. One more closes the oldest, so that nobody can fill the disk with them.
 MAX_SUBJECT_BYTES = 1 << 20  # What a reviewer can read; of a larger one the beginning is kept.
@@ -32,13 +37,14 @@ MAX_REASON = 4000  # Code points; a reason is a few sentences, not a document.
 Event = Mapping[str, object]
 
 
-class Desk:
+class Desk(Queue):
     """The cases of one home.
 
     Args:
         record: Appends an event to the ledger and returns once it is durable; raises StoreError.
         person_only: Whether a clause demands that a person gives the reason, by its id (`reason_by: person`).
         grant_days: For how many days a clause's grant holds, by its id.
+        approvals: How many people a clause's review takes, by its id (`approvals`).
         spread: Returns when all processes have heard of a grant.
     """
 
@@ -50,12 +56,13 @@ class Desk:
         *,
         person_only: Callable[[str], bool],
         grant_days: Callable[[str], int],
+        approvals: Callable[[str], int] = lambda _: 1,
         expire_days: int = 7,
         spread: Callable[[], None] = lambda: None,
     ) -> None:
-        self._store, self._vault, self._record = store, vault, record
-        self._person_only, self._grant_days, self._expire_us = person_only, grant_days, expire_days * DAY_US
-        self._spread = spread
+        super().__init__(store, vault, approvals, expire_days * DAY_US)
+        self._record, self._spread = record, spread
+        self._person_only, self._grant_days = person_only, grant_days
 
     # ---- For whoever wants to pass ----------------------------------------------------------------------------------
 
@@ -78,7 +85,7 @@ class Desk:
             json.dumps({clause: sorted(wanted.values[clause]) for clause in clauses}),
         )
         query = (
-            f"SELECT {COLUMNS} FROM case_ WHERE person = ? AND clauses = ? AND clause_digests = ? "  # noqa: S608
+            "SELECT id FROM case_ WHERE person = ? AND clauses = ? AND clause_digests = ? "
             "AND destination = ? AND \"values\" = ? AND state = 'open' AND expires_us > ?"
         )
         id_ = "c-" + secrets.token_hex(8)
@@ -87,7 +94,6 @@ class Desk:
         with self._store.transaction() as tx:
             found = tx.query(query, (*same, now_us))
             if not found:
-                token = self.token(id_)
                 tx.change(
                     'INSERT INTO case_ (id, state, action, person, clauses, clause_digests, destination, "values", '
                     "risks, tell, token_hash, exchange, writer, created_us, expires_us, sealed_subject) "
@@ -98,7 +104,7 @@ class Desk:
                         *same,
                         json.dumps(list(wanted.risks)),
                         json.dumps(list(wanted.tell)),
-                        _hashed(token),
+                        hashed(self.token(id_)),
                         wanted.exchange,
                         wanted.writer,
                         now_us,
@@ -108,25 +114,8 @@ class Desk:
                 )
         if not found:
             self._bound(person, now_us)
-        case = Case.from_row(found[0], now_us) if found else self.case(id_, now_us)
+        case = self.case(found[0][0] if found else id_, now_us)
         return Opened(case, self.token(case.id), not found)
-
-    def owned(self, id_: str, person: str, now_us: int) -> Case:
-        """A person's own case. Raises CaseUnknown, also for somebody else's."""
-        case = self.case(id_, now_us)
-        if not person or case.person != self._vault.pseudonym(person):
-            raise _unknown()
-        return case
-
-    def linked(self, token: str, now_us: int) -> Case:
-        """The case whose link ends in this token, until it expires. Raises CaseUnknown. Has no effect."""
-        rows = self._store.query(
-            f"SELECT {COLUMNS} FROM case_ WHERE token_hash = ? AND expires_us > ?",  # noqa: S608
-            (_hashed(token), now_us),
-        )
-        if not rows:
-            raise _unknown()
-        return Case.from_row(rows[0], now_us)
 
     def give_reason(self, id_: str, person: str, reason: str, now_us: int, *, by_key: bool) -> Case:
         """The person's own reason. It opens a JUSTIFY; for a REVIEW it is kept for whoever approves.
@@ -139,61 +128,67 @@ class Desk:
             CaseDenied: A clause wants the reason from a person, and this came with a key.
             InputError: The reason is empty or too long.
         """
-        reason = reason.strip()
-        if not reason or len(reason) > MAX_REASON:
-            raise InputError(f"a reason is 1 to {MAX_REASON} characters", "reason")
+        reason = _reason(reason)
         case = self.owned(id_, person, now_us)
-        if by_key and (clauses := [clause for clause in sorted(case.clauses) if self._person_only(clause)]):
+        if by_key and (clauses := self._wanting_a_person(case)):
             raise CaseDenied(
-                f"{case.id}: {', '.join(clauses)}: a person gives the reason, not a program with a key\n"
+                f"{case.id}: {clauses}: a person gives the reason, not a program with a key\n"
                 f"  bartizan cases reason {case.id} --by YOU"
             )
-        _still_open(case)
-        sealed = self._sealed(case.person, case.id, "reason", reason.encode(), case.created_us)
-        if case.action is Action.JUSTIFY:
-            return self._close(case, State.GRANTED, case.person, now_us, {"sealed_reason": sealed})
-        if not self._store.change("UPDATE case_ SET sealed_reason = ? WHERE id = ? AND state = 'open'", (sealed, id_)):
-            _still_open(self.case(id_, now_us))
-        return self.case(id_, now_us)
+        return self._give(case, case.person, reason, now_us, "key" if by_key else "person")
+
+    def give_reason_linked(self, token: str, reason: str, now_us: int) -> Case:
+        """The reason of whoever follows the case's link; nobody knows that it is the person who asked.
+
+        Raises what `give_reason` raises, CaseDenied where a clause wants the reason from a person.
+        """
+        reason = _reason(reason)
+        case = self.linked(token, now_us)
+        if clauses := self._wanting_a_person(case):
+            raise CaseDenied(f"{case.id}: {clauses}: sign in, so that a person gives the reason")
+        return self._give(case, "", reason, now_us, "link")
+
+    def ask_review(self, id_: str, person: str, now_us: int, reason: str = "") -> Case:
+        """The person would rather have somebody look than give a reason: from now on the case waits for a review.
+
+        Asking again changes nothing. A reason that comes along is kept for whoever approves. Raises CaseUnknown,
+        CaseClosed, InputError.
+        """
+        return self._ask(self.owned(id_, person, now_us), person, reason, now_us)
+
+    def ask_review_linked(self, token: str, now_us: int, reason: str = "") -> Case:
+        """The same by whoever follows the case's link: somebody else decides, so it takes no proof who asks."""
+        return self._ask(self.linked(token, now_us), "", reason, now_us)
 
     # ---- For whoever decides ----------------------------------------------------------------------------------------
 
     def decide(self, id_: str, approve: bool, by: str, now_us: int, note: str = "") -> Case:
-        """Approve or refuse, as somebody else than the one who asks.
+        """Approve or refuse, as somebody else than the one who asks; `by` is a name or a pseudonym.
 
-        Raises CaseUnknown, CaseClosed (also for the later one of two), CaseDenied for the requester, InputError.
+        The first of two approvals leaves the case open. The note is written to the person who asks.
+
+        Raises CaseUnknown, CaseClosed (also for the later one of two), CaseDenied for the requester and for whoever
+        approved already, InputError.
         """
         if not by.strip() or len(note) > MAX_REASON:
             raise InputError(f"a decision has a name, and its note at most {MAX_REASON} characters", "by")
         case = self.case(id_, now_us)
         _still_open(case)
-        if by.strip() == case.person or _same(by, self._vault.name(case.person) or ""):
+        who = whose(self._vault, by)
+        if who == case.person or plain(by) == plain(self._vault.name(case.person) or ""):
             raise CaseDenied(f"{case.id}: nobody decides on their own request; ask somebody else")
-        sealed = self._sealed(case.person, case.id, "note", note.encode(), case.created_us) if note else None
-        state = State.GRANTED if approve else State.REFUSED
-        return self._close(case, state, self._vault.pseudonym(by.strip()), now_us, {"sealed_note": sealed})
-
-    def case(self, id_: str, now_us: int) -> Case:
-        """One case. Raises CaseUnknown."""
-        rows = self._store.query(f"SELECT {COLUMNS} FROM case_ WHERE id = ?", (id_,))  # noqa: S608
-        if not rows:
-            raise _unknown()
-        return Case.from_row(rows[0], now_us)
-
-    def cases(self, now_us: int, *, state: State | None = None, limit: int = 1000) -> list[Case]:
-        """Newest first; `state` as it is now, so that one behind its time counts as expired."""
-        order = "ORDER BY created_us DESC, id LIMIT ?"
-        if state is None:
-            rows = self._store.query(f"SELECT {COLUMNS} FROM case_ {order}", (limit,))  # noqa: S608
-        elif state is State.OPEN:
-            where = "WHERE state = 'open' AND expires_us > ?"
-            rows = self._store.query(f"SELECT {COLUMNS} FROM case_ {where} {order}", (now_us, limit))  # noqa: S608
-        elif state is State.EXPIRED:
-            where = "WHERE state = 'expired' OR (state = 'open' AND expires_us <= ?)"
-            rows = self._store.query(f"SELECT {COLUMNS} FROM case_ {where} {order}", (now_us, limit))  # noqa: S608
-        else:
-            rows = self._store.query(f"SELECT {COLUMNS} FROM case_ WHERE state = ? {order}", (state.value, limit))  # noqa: S608
-        return [Case.from_row(row, now_us) for row in rows]
+        if not approve:
+            return self._close(case, State.REFUSED, who, now_us, note=note)
+        before = self._approved(case)
+        if self._known_as(who) in before:
+            # They may go on if it is enough by now: the policy asks for fewer, or a process died before it granted.
+            if len(before) < case.needs:
+                raise CaseDenied(f"{case.id}: you approved it already; it takes somebody else as well")
+        elif len(before) + 1 < case.needs:
+            case, note = self._approve(case, who, note, now_us), ""
+            if len(self._approved(case)) < case.needs:
+                return self.case(id_, now_us)
+        return self._close(case, State.GRANTED, who, now_us, note=note)
 
     def texts(self, id_: str, by: str, now_us: int) -> dict[str, str]:
         """What is sealed: `subject` until the case is decided, `reason`, `note`. Opening is recorded first.
@@ -206,33 +201,22 @@ class Desk:
         if not sides:
             return {}
         opened = {side: self._opened(case, side, blob) for side, blob in sides.items()}
-        self._record(_event("case-opened", case, self._vault.pseudonym(by)))
+        self._record(_event("case-opened", case, whose(self._vault, by)))
         return opened
 
     def expire(self, now_us: int) -> int:
         """Close what is behind its time and drop its texts and links; how many."""
-        rows = self._store.query(
-            f"SELECT {COLUMNS} FROM case_ WHERE state = 'open' AND expires_us <= ?",  # noqa: S608
-            (now_us,),
-        )
-        closed = sum(self._expire(Case.from_row(row, now_us), now_us) for row in rows)
+        late = self._where("state = 'open' AND expires_us <= ?", (now_us,), now_us)
+        closed = sum(self._expire(case, now_us) for case in late)
         self._store.change("DELETE FROM grant_ WHERE until_us <= ?", (now_us,))
         return closed
-
-    def token(self, id_: str) -> str:
-        """The 128-bit token of a case's link (hex). Made from the vault's key, so that a retry is given it again."""
-        return self._vault.digest(f"link of case {id_}")[:32]
 
     # ---- Inside -----------------------------------------------------------------------------------------------------
 
     def _bound(self, person: str, now_us: int) -> None:
-        rows = self._store.query(
-            f"SELECT {COLUMNS} FROM case_ WHERE person = ? AND state = 'open' "  # noqa: S608
-            "ORDER BY created_us DESC, id LIMIT -1 OFFSET ?",
-            (person, MAX_OPEN),
-        )
-        for row in rows:
-            self._expire(Case.from_row(row, now_us), now_us)
+        order = "ORDER BY created_us DESC, id LIMIT -1 OFFSET ?"
+        for case in self._where(f"person = ? AND state = 'open' {order}", (person, MAX_OPEN), now_us):
+            self._expire(case, now_us)
 
     def _expire(self, case: Case, now_us: int) -> int:
         self._record(_event("case-expired", case, ""))
@@ -242,33 +226,108 @@ class Desk:
             (now_us, case.id),
         )
 
-    def _close(self, case: Case, state: State, by: str, now_us: int, sealed: Mapping[str, bytes | None]) -> Case:
+    def _wanting_a_person(self, case: Case) -> str:
+        return ", ".join(clause for clause in sorted(case.clauses) if self._person_only(clause))
+
+    def _give(self, case: Case, by: str, reason: str, now_us: int, via: str) -> Case:
+        _still_open(case)
+        if case.action is Action.JUSTIFY:
+            return self._close(case, State.GRANTED, by, now_us, reason=reason, via=via)
+        return self._keep(case, reason, now_us)
+
+    def _keep(self, case: Case, reason: str, now_us: int) -> Case:
+        """A reason for whoever approves."""
+        sealed = self._sealed(case.person, case.id, "reason", reason.encode(), case.created_us)
+        kept = self._store.change(
+            "UPDATE case_ SET sealed_reason = ? WHERE id = ? AND state = 'open'", (sealed, case.id)
+        )
+        case = self.case(case.id, now_us)
+        if not kept:
+            _still_open(case)
+        return case
+
+    def _ask(self, case: Case, by: str, reason: str, now_us: int) -> Case:
+        reason = _reason(reason) if reason.strip() else ""
+        _still_open(case)
+        if case.action is Action.JUSTIFY:
+            self._record(_event("case-review-asked", case, case.person if by else ""))
+            changed = self._store.change(
+                f"UPDATE case_ SET action = 'review' WHERE {FREE} AND action = 'justify'",  # noqa: S608
+                _free(case, now_us),
+            )
+            case = self.case(case.id, now_us)
+            if not changed and case.action is Action.JUSTIFY:
+                raise _taken(case)
+        return self._keep(case, reason, now_us) if reason else case
+
+    def _known_as(self, pseudonym: str) -> str:
+        return plain(self._vault.name(pseudonym) or pseudonym)
+
+    def _approved(self, case: Case) -> frozenset[str]:
+        """Who approved so far: people, not spellings of their names."""
+        return frozenset(map(self._known_as, case.approvals))
+
+    def _approve(self, case: Case, by: str, note: str, now_us: int) -> Case:
+        """One approval that was not the last when we looked; the case with all that are kept up to this one."""
+        if not self._store.query(f"SELECT 1 FROM case_ WHERE {FREE}", _free(case, now_us)):  # noqa: S608
+            raise _taken(case)
+        self._record(_event("case-approved", case, by))
+        kept, rows = 0, []
+        while not kept:  # Again only when somebody else's note came in between.
+            old, sealed = self._noted(case, note)
+            with self._store.transaction() as tx:
+                if not tx.query(f"SELECT 1 FROM case_ WHERE {FREE}", _free(case, now_us)):  # noqa: S608
+                    raise _taken(case)
+                kept = tx.change(
+                    "UPDATE case_ SET sealed_note = ? WHERE id = ? AND sealed_note IS ?", (sealed, case.id, old)
+                )
+                if kept:
+                    tx.change("INSERT OR IGNORE INTO approval VALUES (?, ?, ?)", (case.id, by, now_us))
+                    rows = tx.query('SELECT "by" FROM approval WHERE case_id = ?', (case.id,))
+        return replace(case, approvals=tuple(who for (who,) in rows))
+
+    def _noted(self, case: Case, note: str) -> tuple[bytes | None, bytes | None]:
+        """The sealed note as it is, and with one more below."""
+        ((old,),) = self._store.query("SELECT sealed_note FROM case_ WHERE id = ?", (case.id,))
+        if not note:
+            return old, old
+        text = f"{self._opened(case, 'note', old)}\n\n{note}" if old else note
+        return old, self._sealed(case.person, case.id, "note", text.encode(), case.created_us)
+
+    def _close(
+        self, case: Case, state: State, by: str, now_us: int, *, reason: str = "", note: str = "", via: str = ""
+    ) -> Case:
+        # Both before the claim: what cannot be sealed or granted is not decided either.
+        granted = self._granted(case, now_us) if state is State.GRANTED else []
+        sealed = self._sealed(case.person, case.id, "reason", reason.encode(), case.created_us) if reason else None
         claimed = self._store.change(
-            "UPDATE case_ SET decided_us = ?, decided_by = ? WHERE id = ? AND state = 'open' AND expires_us > ? "
-            "AND (decided_us IS NULL OR decided_us <= ?)",
-            (now_us, by, case.id, now_us, now_us - CLAIM_US),
+            f"UPDATE case_ SET decided_us = ?, decided_by = ? WHERE {FREE} AND action = ?",  # noqa: S608
+            (now_us, by, *_free(case, now_us), case.action.name.lower()),
         )
         if not claimed:
-            raise CaseClosed(f"{case.id}: somebody else decides on it just now, or did")
+            raise _taken(case)
         event = _event("case-granted" if state is State.GRANTED else "case-refused", case, by)
         try:
-            self._record(event)
+            self._record({**event, "via": via} if via else event)
         except BaseException:
             self._store.change("UPDATE case_ SET decided_us = NULL, decided_by = NULL WHERE id = ?", (case.id,))
             raise
-        if state is State.GRANTED:
+        if granted:
             with self._store.transaction() as tx:
                 if tx.query(f"SELECT 1 FROM case_ WHERE {MINE}", (case.id, now_us, by)):  # noqa: S608
-                    tx.change_many("INSERT INTO grant_ VALUES (?, ?, ?, ?, ?, ?, ?)", self._granted(case, now_us))
+                    tx.change_many("INSERT INTO grant_ VALUES (?, ?, ?, ?, ?, ?, ?)", granted)
             self._spread()
-        (column, blob), *_ = sealed.items()
+        _, noted = self._noted(case, note)
         with self._store.transaction() as tx:
             settled = tx.change(
-                f"UPDATE case_ SET state = ?, sealed_subject = NULL, {column} = ? WHERE {MINE}",  # noqa: S608
-                (state.value, blob, case.id, now_us, by),
+                "UPDATE case_ SET state = ?, sealed_subject = NULL, sealed_note = ?, "  # noqa: S608
+                f"sealed_reason = coalesce(?, sealed_reason) WHERE {MINE}",
+                (state.value, noted, sealed, case.id, now_us, by),
             )
             if settled and state is State.REFUSED:
                 tx.change("DELETE FROM grant_ WHERE case_id = ?", (case.id,))  # Of a claim that died before it settled.
+            elif settled and not via:
+                tx.change("INSERT OR IGNORE INTO approval VALUES (?, ?, ?)", (case.id, by, now_us))
         if not settled:
             raise CaseClosed(f"{case.id}: somebody else decided on it")
         return self.case(case.id, now_us)
@@ -282,18 +341,6 @@ class Desk:
 
     def _sealed(self, pseudonym: str, id_: str, side: str, text: bytes, when_us: int) -> bytes:
         return self._vault.seal_as(pseudonym, when_us, text, f"case {id_} {side}".encode()).blob
-
-    def _opened(self, case: Case, side: str, blob: bytes) -> str:
-        try:
-            text, _ = self._vault.open_as(case.person, case.created_us, blob, f"case {case.id} {side}".encode())
-        except StoreBroken as error:
-            return f"({error})"
-        return text.decode("utf-8", "replace")
-
-
-def _same(one: str, other: str) -> bool:
-    """Whether two names are one person's, as people type them."""
-    return normalize("NFKC", one).strip().casefold() == normalize("NFKC", other).strip().casefold()
 
 
 def _event(what: str, case: Case, by: str) -> Event:
@@ -316,12 +363,20 @@ def _beginning(subject: bytes) -> bytes:
     return subject[:MAX_SUBJECT_BYTES] + f"\n(the first {MAX_SUBJECT_BYTES} of {len(subject)} bytes)".encode()
 
 
-def _hashed(token: str) -> bytes:
-    return sha256(token.encode("utf-8", "replace")).digest()
+def _reason(reason: str) -> str:
+    reason = reason.strip()
+    if not reason or len(reason) > MAX_REASON:
+        raise InputError(f"a reason is 1 to {MAX_REASON} characters", "reason")
+    return reason
 
 
-def _unknown() -> CaseUnknown:
-    return CaseUnknown("there is no such case of yours")
+def _free(case: Case, now_us: int) -> tuple[str, int, int]:
+    """The values of FREE."""
+    return case.id, now_us, now_us - CLAIM_US
+
+
+def _taken(case: Case) -> CaseClosed:
+    return CaseClosed(f"{case.id}: somebody else decides on it just now, or did")
 
 
 def _still_open(case: Case) -> None:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from bartizan import rules
 from bartizan.config import Config, load
-from bartizan.core.errors import ConfigError, StoreBusy, StoreError
+from bartizan.core.errors import ConfigError, PolicyError, StoreBusy, StoreError
 from bartizan.home import asking, keys
 from bartizan.home.policies import PolicyFile, PolicyStatus
 from bartizan.store.lock import FileLock
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from bartizan.loop import Loop
     from bartizan.policy.clause import Clause
     from bartizan.policy.model import Policy
+    from bartizan.vault.accounts import Accounts
     from bartizan.workers import Pool
 
 __all__ = ["Home", "PolicyStatus", "detectors_of", "policy_of", "read_policy"]
@@ -235,9 +236,17 @@ class Home:
             record or self.record,
             person_only=self._person_only,
             grant_days=self._grant_days,
+            approvals=self._approvals,
             expire_days=self.config.cases.expire_days,
             spread=lambda: time.sleep(FRESH_S + 0.05),
         )
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        """Who may sign in to the console."""
+        from bartizan.vault.accounts import Accounts
+
+        return Accounts(self.state, self.vault, self.record)
 
     def wanted(self, decision: Decision, context: Context, *, exchange: str = "", writer: str = "") -> Wanted | None:
         """What a case about this decision asks for, or None where no grant could ever let it pass."""
@@ -254,6 +263,16 @@ class Home:
         """How long a grant holds. That of a clause which is no longer in the policy covers nothing anyway."""
         found = self._clause(clause)
         return found.grant_days if found else 1
+
+    def _approvals(self, clause: str) -> int:
+        """How many people a review takes. While nobody can say, because the clause or the policy is gone: the most."""
+        from bartizan.policy.clause import MAX_APPROVALS
+
+        try:
+            found = self._clause(clause)
+        except PolicyError:
+            return MAX_APPROVALS
+        return found.reviewers if found else MAX_APPROVALS
 
     def _clause(self, id_: str) -> Clause | None:
         return next((clause for clause in self.policy().clauses if clause.id == id_), None)

@@ -3,71 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from office import ASKED, HELD, NOW, Office
 
-from bartizan.cases import Case, Desk, Granted, State, Wanted
+from bartizan.cases import Granted, State, Wanted
 from bartizan.cases.desk import CLAIM_US, DAY_US, MAX_OPEN, MAX_REASON, MAX_SUBJECT_BYTES
 from bartizan.core.decision import Action
 from bartizan.core.errors import CaseClosed, CaseDenied, CaseUnknown, InputError, StoreError, UsageError
 from bartizan.core.subject import Context, Grant
 from bartizan.store.state import State as Store
 from bartizan.vault import MasterKey, Vault
-
-NOW = 1_763_879_881_000_000
-ASKED = Wanted(
-    Action.JUSTIFY,
-    "ada@example.org",
-    "openai",
-    {"no-secrets": "d1"},
-    {"no-secrets": frozenset({"a" * 64})},
-    ("secret.x",),
-    ("Say why.",),
-    "01J0",
-    "gateway-0.1",
-)
-HELD = replace(ASKED, action=Action.REVIEW)
-
-
-@dataclass
-class Office:
-    """A desk over real files, the ledger replaced by a list: it is below, and tested there."""
-
-    store: Store
-    vault: Vault
-    events: list[Mapping[str, object]] = field(default_factory=list)
-    fails: bool = False
-    person_only: frozenset[str] = frozenset()
-
-    def __post_init__(self) -> None:
-        self.desk = Desk(
-            self.store,
-            self.vault,
-            self.record,
-            person_only=lambda clause: clause in self.person_only,
-            grant_days=lambda _: 30,
-        )
-
-    def record(self, event: Mapping[str, object]) -> None:
-        if self.fails:
-            raise StoreError("the disk is full")
-        self.events.append(event)
-
-    def open(self, wanted: Wanted = ASKED, now_us: int = NOW) -> Case:
-        return self.desk.open(wanted, b"the text", now_us).case
-
-    def grants(self, person: str = ASKED.person, now_us: int = NOW) -> frozenset[Grant]:
-        return Granted(self.store, self.vault).history(Context(person=person, when_us=now_us)).grants
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    store = Store.open(tmp_path)
-    yield Office(store, Vault.open(store, MasterKey(b"m" * 32, "test")))
-    store.close()
 
 
 def test_a_reason_grants_just_what_was_matched(office: Office) -> None:

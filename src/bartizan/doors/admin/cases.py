@@ -116,11 +116,14 @@ def show(case_id: str, open_: bool, by: str | None, home: Path | None, format_: 
 @click.argument("case_id", metavar="ID")
 @click.option("--approve/--refuse", "approve", default=None, help="Let it pass, or not.")
 @by_option
-@click.option("--note", default="", help="A sentence to keep with it; sealed, opened by `show --open`.")
+@click.option("--note", default="", help="A sentence to the one who asks; sealed.")
 @options.home
 @options.format_
 def decide(case_id: str, approve: bool | None, by: str, note: str, home: Path | None, format_: str) -> None:
-    """Approve or refuse, as somebody else than the one who asks."""
+    """Approve or refuse, as somebody else than the one who asks.
+
+    Where a clause wants two people (`approvals: 2`), the first approval leaves the case open; one refusal ends it.
+    """
     if approve is None:
         raise click.UsageError("say --approve or --refuse")
     with Home.open(home, create=False) as opened:
@@ -155,6 +158,8 @@ def _now_us() -> int:
 def _told(case: Case, format_: str) -> None:
     if format_ == "json":
         click.echo(json.dumps(case.as_json(), indent=2))
+    elif case.state == "open" and case.approvals:
+        click.echo(f"{case.id}: {_approvals(case)}; somebody else has to approve, too")
     elif case.state == "open":
         click.echo(f"{case.id}: kept; somebody else decides now")
     else:
@@ -163,6 +168,8 @@ def _told(case: Case, format_: str) -> None:
 
 def _row(case: Case) -> tuple[str, ...]:
     asks = "a reason" if case.action.name == "JUSTIFY" else "a review"
+    if case.needs > 1:
+        asks += f" ({len(case.approvals)} of {case.needs})"
     return (
         case.id,
         case.state.value,
@@ -188,9 +195,15 @@ def _facts(case: Case, says: dict[str, str], who: str) -> list[tuple[str, str]]:
         ("opened", _time(case.created_us)),
         ("expires", _time(case.expires_us)),
     ]
+    if case.needs > 1 or case.approvals:
+        facts.append(("approvals", ": ".join(filter(None, (_approvals(case), ", ".join(case.approvals))))))
     if case.decided_us is not None:
-        facts += [("decided", _time(case.decided_us)), ("by", case.decided_by or "-")]
+        facts += [("decided", _time(case.decided_us)), ("by", case.decided_by or "whoever followed its link")]
     return facts
+
+
+def _approvals(case: Case) -> str:
+    return f"{len(case.approvals)} of {case.needs} approvals"
 
 
 def _says(home: Home, case: Case) -> dict[str, str]:

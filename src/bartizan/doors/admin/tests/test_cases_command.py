@@ -82,6 +82,33 @@ def test_somebody_else_decides_once(case: str, capsys: pytest.CaptureFixture[str
     assert granted["case"] == case and "bob" not in json.dumps(granted)
 
 
+POLICY = f"""\
+policy: two
+version: 1
+clauses:
+  - {{id: {CLAUSE}, says: x, when: {{risk: secret.*}}, then: review, approvals: 2}}
+"""
+
+
+def test_two_people_approve_where_the_policy_says_so(case: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(".bartizan/policy.yaml").write_text(POLICY)
+    assert "a review (0 of 2)" in out(capsys, "cases", "list")
+    first = out(capsys, "cases", "decide", case, "--approve", "--by", "bob")
+    assert first == f"{case}: 1 of 2 approvals; somebody else has to approve, too\n"
+    assert "approvals              1 of 2 approvals: p-" in out(capsys, "cases", "show", case)
+    assert "you approved it already" in err(capsys, "cases", "decide", case, "--approve", "--by", "Bob ")
+    second = json.loads(out(capsys, "cases", "decide", case, "--approve", "--by", "eve", "--format", "json"))
+    assert (second["state"], second["needs"], len(second["approvals"])) == ("granted", 2, 2)
+    assert [r["event"] for r in records(Path(".bartizan")) if "case" in r] == ["case-approved", "case-granted"]
+
+
+@pytest.mark.parametrize("text", [POLICY.replace(CLAUSE, "other"), "policy: ["], ids=["no such clause", "no policy"])
+def test_while_nobody_can_say_how_many_it_takes_two(case: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert json.loads(out(capsys, "cases", "show", case, "--format", "json"))["needs"] == 1, "of a clause that redacts"
+    Path(".bartizan/policy.yaml").write_text(text)
+    assert json.loads(out(capsys, "cases", "show", case, "--format", "json"))["needs"] == 2
+
+
 def test_a_person_gives_a_reason(
     case: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
