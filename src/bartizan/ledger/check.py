@@ -48,7 +48,7 @@ class Check:
         for seq, row in self._rows():
             self._one(seq, row)
             if self._progress and seq % 1024 == 0:
-                self._progress(report.records)
+                self._progress(report.records + self._tree.size)
         self._missing_tail()
         self._compare_roots()
         self._compare_kept()

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from bartizan.doors.admin import options
-from bartizan.home import Home
+from bartizan.home import Home, gateway_keys
 from bartizan.report.table import show as table
 
 ADD_EXAMPLES = """\b
@@ -46,9 +46,7 @@ def add(name: str, user: str, groups: tuple[str, ...], app: str, home: Path | No
         raise click.UsageError("NAME is empty; say what the key is for, as in alice-laptop")
     with Home.open(home) as opened:
         folder = opened.path
-        key, secret = opened.vault.add_key(name, user, groups, app)
-        person = opened.vault.pseudonym(user or name)
-        opened.record({"event": "key-added", "exchange": "", "key": key, "person": person, "groups": sorted(groups)})
+        key, secret = gateway_keys.add(opened.vault, opened.record, name, user=user, groups=groups, app=app)
     if format_ == "json":
         click.echo(json.dumps({"schema": "bartizan.key/1", "id": key, "name": name, "secret": secret}, indent=2))
         return
@@ -92,8 +90,7 @@ def list_(home: Path | None, format_: str) -> None:
 def revoke(key: str, home: Path | None) -> None:
     """End a key, by id or name. Running gateways refuse it within a second."""
     with Home.open(home, create=False) as opened:
-        gone = opened.vault.revoke(key)
-        opened.record({"event": "key-revoked", "exchange": "", "key": gone.id, "person": gone.pseudonym})
+        gone = gateway_keys.revoke(opened.vault, opened.record, key)
     click.echo(f"revoked {gone.id} ({gone.name})", err=True)
 
 

@@ -1,0 +1,29 @@
+"""From a pseudonym to the person: possible for few, and never unrecorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from bartizan.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from bartizan.home import Home
+
+
+def open_name(home: Home, record: Callable[[Mapping[str, object]], None], pseudonym: str, by: str) -> str:
+    """Who it is. That somebody asked is on the disk before anybody hears it.
+
+    Args:
+        record: Appends an event durably.
+        by: The pseudonym of whoever asks.
+
+    Raises:
+        UsageError: There is nobody of this pseudonym, or they were forgotten.
+        StoreError: It cannot be recorded: then nothing is told.
+    """
+    name = home.vault.name(pseudonym)
+    if name is None:
+        raise UsageError("nobody of this pseudonym is known here any more; who was forgotten has no name")
+    record({"event": "name-opened", "exchange": "", "person": pseudonym, "by": by})
+    return name
