@@ -7,6 +7,7 @@ BartizanError
 │   ├── CaseClosed       somebody decided already, or it expired
 │   ├── CaseDenied       this one may not do that to the case
 │   ├── SignInDenied     whoever knocks at the console is not let in
+│   ├── PolicyChanged    somebody else changed the policy meanwhile
 │   └── PolicyError      a policy that does not hold; carries every problem at once
 ├── InputError           the bytes to examine cannot be read as what they claim to be
 │   └── LimitError       … or are larger, deeper or more than the bound
@@ -89,6 +90,10 @@ class SignInDenied(UsageError):
     def __init__(self, what: str, wait_s: int = 0) -> None:
         self.wait_s = wait_s
         super().__init__(what)
+
+
+class PolicyChanged(UsageError):
+    """The policy is not the one that was edited: somebody was faster, and nothing is overwritten."""
 
 
 class InputError(BartizanError):

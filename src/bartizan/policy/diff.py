@@ -184,9 +184,26 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True)
+class Differing:
+    """One recorded decision that the new policy would have made otherwise."""
+
+    id: str
+    was: Decision
+    now: Decision
+
+    @property
+    def sort(self) -> Sort:
+        """STRICTER or LOOSER; CHANGED for other edits under the same action."""
+        if self.now.action == self.was.action:
+            return Sort.CHANGED
+        return Sort.STRICTER if self.now.action > self.was.action else Sort.LOOSER
+
+
+@dataclass(frozen=True, slots=True)
 class Effect:
     """What the new policy would have done with the recorded decisions.
 
+    `differing` are the first of those it would have made otherwise, up to 20 of each sort.
     `unanswerable` are the clauses about risks that nobody looked for then, with how many decisions that concerns.
     `unknown` is how many decisions were made with other detectors, of which nobody knows what they looked for.
     """
@@ -195,35 +212,44 @@ class Effect:
     stricter: int
     looser: int
     edited: int  # the same action, other edits
-    ids: tuple[str, ...]
+    differing: tuple[Differing, ...]
     unanswerable: tuple[tuple[str, int], ...] = ()
     unknown: int = 0
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The exchanges of up to 20 that would differ."""
+        return tuple(dict.fromkeys(one.id for one in self.differing))[:MAX_IDS]
 
 
 MAX_IDS = 20
 
 
 def effect(old: Policy, new: Policy, past: Iterable[Past]) -> Effect:
-    """Both policies over recorded decisions; `ids` names up to 20 that would differ."""
-    decided = stricter = looser = edited = unknown = 0
-    ids: list[str] = []
+    """Both policies over recorded decisions."""
+    decided = unknown = 0
+    counts = {Sort.STRICTER: 0, Sort.LOOSER: 0, Sort.CHANGED: 0}
+    differing: list[Differing] = []
     blind: dict[str, int] = {}
+    unasked: dict[frozenset[str], tuple[str, ...]] = {}  # by what was looked for, which is the same for most
     for one in past:
         decided += 1
         unknown += one.examined is None
         was = old.decide(one.seen, one.context, one.history)
         now = new.decide(one.seen, one.context, one.history)
-        for clause in new.clauses:
-            if one.examined is not None and not any(map(clause.asks, one.examined)):
-                blind[clause.id] = blind.get(clause.id, 0) + 1
+        if one.examined is not None:
+            if one.examined not in unasked:
+                unasked[one.examined] = tuple(c.id for c in new.clauses if not any(map(c.asks, one.examined)))
+            for clause in unasked[one.examined]:
+                blind[clause] = blind.get(clause, 0) + 1
         if _same(was, now):
             continue
-        stricter += now.action > was.action
-        looser += now.action < was.action
-        edited += now.action == was.action
-        if len(ids) < MAX_IDS:
-            ids.append(one.id)
-    return Effect(decided, stricter, looser, edited, tuple(ids), tuple(sorted(blind.items())), unknown)
+        differs = Differing(one.id, was, now)
+        counts[differs.sort] += 1
+        if counts[differs.sort] <= MAX_IDS:
+            differing.append(differs)
+    stricter, looser, edited = counts.values()
+    return Effect(decided, stricter, looser, edited, tuple(differing), tuple(sorted(blind.items())), unknown)
 
 
 def _same(one: Decision, other: Decision) -> bool:

@@ -331,23 +331,11 @@ def _subject(raw: bytes, kind: str, context: Context) -> Subject:
     return alone(text, context)
 
 
-def _past(config: Config, old: Policy, days: int | None) -> Iterator[Past]:
+def _past(config: Config, old: Policy, days: int) -> Iterator[Past]:
     """What a home recorded in the last days, as the policy decided on it."""
-    from bartizan.core.detector import Cost
     from bartizan.home import Home
-    from bartizan.ledger.read import recorded, records
-    from bartizan.loop import Loop
-    from bartizan.policy.diff import Past
-    from bartizan.rules.risks import catalogue
+    from bartizan.home.past import past
+    from bartizan.ledger.read import records
 
     with Home.open(config=config, create=False, environ=os.environ) as home:
-        detectors = home.detectors
-        looked = {risk for d in detectors for risk in d.risks if d.cost is Cost.INLINE or old.needs(risk)}
-        looked |= {risk for risk in catalogue() if risk.startswith("unread.")}
-        now_digest = Loop(detectors, lambda: old).detectors_digest
-        for record in records(config.home, since_us=time.time_ns() // 1000 - (days or 0) * DAY_US):
-            if "direction" not in record or "when_us" not in record or "door" not in record:
-                continue  # What commands did, and what happened to logs.
-            known = recorded(record, home.vault.name)
-            examined = frozenset(looked) if record.get("detectors") == now_digest else None
-            yield Past(str(record.get("exchange", "")), *known, examined)
+        yield from past(home, old, records(config.home, since_us=time.time_ns() // 1000 - days * DAY_US))
