@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
+from bartizan.core.errors import StoreBroken
+
 HEIGHT = 8
 WIDTH = 1 << HEIGHT
 SIZE = 32  # bytes of a hash
@@ -133,7 +135,7 @@ def _split(size: int) -> int:
 
 
 def subtree(low: int, high: int, tiles: TileSource) -> bytes:
-    """The hash over the records low <= i < high, read from tiles. MTH of RFC 6962, 2.1."""
+    """The hash over the records low <= i < high, read from tiles (MTH of RFC 6962, 2.1). Raises StoreBroken."""
     size = high - low
     if size == 0:
         return EMPTY
@@ -144,7 +146,7 @@ def subtree(low: int, high: int, tiles: TileSource) -> bytes:
         at = (first % WIDTH) * SIZE
         wanted = hashes[at : at + (SIZE << rest)]
         if len(wanted) != SIZE << rest:
-            raise IndexError(f"tile {level}/{first // WIDTH} is too short")
+            raise StoreBroken(f"tile {level}/{first // WIDTH} is not whole")
         return tile_root(wanted)
     middle = low + _split(size)
     return node_hash(subtree(low, middle, tiles), subtree(middle, high, tiles))
