@@ -25,6 +25,7 @@ COMMANDS = {
     "policy": ("bartizan.doors.admin.policy:policy", "Check, test, explain and compare policies."),
     "ledger": ("bartizan.doors.admin.ledger:ledger", "Verify, prove, read and export what was recorded."),
     "keys": ("bartizan.doors.admin.keys:keys", "Give, list and revoke gateway keys."),
+    "accounts": ("bartizan.doors.admin.accounts:accounts", "Say who may sign in to the console."),
     "detectors": ("bartizan.doors.admin.detectors:detectors", "List and describe what looks."),
     "cases": ("bartizan.doors.admin.cases:cases", "Decide what waits for a person."),
     "config": ("bartizan.doors.admin.config:config", "Show and check the configuration."),

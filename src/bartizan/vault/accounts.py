@@ -120,7 +120,7 @@ class Accounts:
 
     def accounts(self) -> tuple[Account, ...]:
         """All, oldest first, disabled ones too."""
-        rows = self._state.query(f"SELECT {_ACCOUNT} FROM account ORDER BY created_us, person")  # noqa: S608
+        rows = self._state.query(f"SELECT {_ACCOUNT} FROM account ORDER BY created_us, rowid")  # noqa: S608
         return tuple(self._account(row) for row in rows)
 
     def account(self, person: str) -> Account:
@@ -302,7 +302,8 @@ class Accounts:
 
     def _account(self, row: Row) -> Account:
         person, roles, has_password, created_us, disabled_us = row
-        known = frozenset(Role) & frozenset(json.loads(roles))
+        kept = json.loads(roles)
+        known = frozenset(role for role in Role if role.value in kept)
         return Account(person, self._vault.name(person) or person, known, created_us, disabled_us, bool(has_password))
 
     def _by_name(self, name: str) -> Account | None:

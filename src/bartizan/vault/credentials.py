@@ -145,7 +145,7 @@ class Credentials:
                 return
             try:
                 self._state.change(
-                    "UPDATE credential SET seen_us = ?1 WHERE id = ?2 AND seen_us < ?1 - ?3", (now_us, one.id, SEEN_US)
+                    "UPDATE credential SET seen_us = ?1 WHERE id = ?2 AND seen_us <= ?1 - ?3", (now_us, one.id, SEEN_US)
                 )
             except StoreError:
                 # Whoever writes next is told what is wrong with the disk. Here it costs an unkept minute of idling.
