@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from itertools import groupby
 
 from markupsafe import Markup
+
+from bartizan.readers.views import NOT_ASCII, fold
 
 MAX_NAME = 400  # Code points of a name, a file name, a reason.
 MAX_SPELLED = 300  # Code points of a hidden message that a chip spells out.
@@ -67,6 +70,7 @@ _MARK = (
     r"\ufe20-\ufe2f]"
 )
 _SHOWS_NOTHING = re.compile(rf"[{HIDDEN}]+|(?:(?<={_MARK * MAX_MARKS})){_MARK}+")
+_HIDES = re.compile(rf"[{HIDDEN}]")
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;"})
 _URL = re.compile(r"\b(?:https?|ftp|wss?|file|javascript|data|mailto|tel)(?=:)", re.IGNORECASE | re.ASCII)
 _DOT = re.compile(r"(?<=[\w\]-])\.(?=[^\W\d_]{2})")
@@ -126,6 +130,44 @@ class Room:
         """Something of the page's own, counted."""
         self.left -= len(made)
         return made
+
+
+def as_read(text: str, room: Room) -> tuple[Markup, int]:
+    """As much of a text as fits, with letters of other scripts and forms as those that people take them for.
+
+    What was another character is underlined, and says which.
+    """
+    text = text[: max(0, room.left)]
+    out: list[Markup] = []
+    begin = 0
+    for run in NOT_ASCII.finditer(text):
+        start, stop = run.span()
+        while start < stop:
+            end = start
+            while end < stop and _folded(text[end]) != text[end] and not _HIDES.match(text[end]):
+                end += 1
+            if end == start:
+                start += 1
+                continue
+            made, taken = room.put(text[begin:start])
+            out.append(made)
+            if taken < start - begin or room.left <= 0:
+                return Markup("").join(out), begin + taken
+            out.append(room.add(_was(text[start:end])))
+            start = begin = end
+    made, taken = room.put(text[begin:])
+    return Markup("").join([*out, made]), begin + taken
+
+
+def _was(run: str) -> Markup:
+    points = " ".join(f"U+{ord(char):04X}" for char in run[:8]) + ("…" if len(run) > 8 else "")
+    return Markup('<span class="was" title="written with {}">{}</span>').format(points, "".join(map(_folded, run)))
+
+
+@lru_cache(maxsize=1 << 14)
+def _folded(char: str) -> str:
+    made = fold(char)
+    return char if made is None else made
 
 
 def left_out(count: int, what: str = "character") -> Markup:

@@ -1,16 +1,14 @@
 """What somebody else wrote stands in a page as text alone, and nothing in it is unseen."""
 
 import re
-from html.parser import HTMLParser
 
 import pytest
+from dom import dom, plain
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from markupsafe import Markup
 
-from bartizan.doors.console.visible import HIDDEN, Room, defanged, hides, visible, written
+from bartizan.doors.console.visible import Room, defanged, hides, visible, written
 
-NOTHING = re.compile(rf"[{HIDDEN}]")
 HOSTILE = (
     "<script>alert(1)</script>",
     "\"'><img src=x onerror=alert(1)>",
@@ -26,43 +24,6 @@ HOSTILE = (
     "e" + "\u0301" * 60,
     "\u05e9\u05dc\u05d5\u05dd (1)",
 )
-
-
-class Dom(HTMLParser):
-    """The text of a page beside its chips, the chips' own, and every tag and attribute there is."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.text, self.chips, self.tags, self.depth = "", "", set(), 0
-        self.attributes = set()
-
-    def handle_starttag(self, tag, attrs) -> None:
-        self.tags.add(tag)
-        self.attributes |= {name for name, _ in attrs}
-        if self.depth or "hid" in dict(attrs).get("class", "").split():
-            self.depth += 1
-
-    def handle_endtag(self, tag) -> None:
-        self.depth -= bool(self.depth)
-
-    def handle_data(self, data) -> None:
-        if self.depth:
-            self.chips += data
-        else:
-            self.text += data
-
-
-def dom(made: Markup) -> Dom:
-    made.encode()  # A page is UTF-8: no half of a pair may be left.
-    parser = Dom()
-    parser.feed(str(made))
-    parser.close()
-    return parser
-
-
-def plain(text: str) -> str:
-    """Without what a chip stands for."""
-    return NOTHING.sub("", text.replace("\r\n", "\n"))
 
 
 TEXTS = st.text(
