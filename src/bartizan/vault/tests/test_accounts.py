@@ -294,9 +294,9 @@ def test_a_name_that_nobody_has_takes_as_long(house: House) -> None:
     def least_s(name: str) -> float:
         times = []
         for _ in range(3):
-            began = time.thread_time()
+            began = time.process_time()
             denied(lambda: house.accounts.begin_with_password(name, "wrong"))
-            times.append(time.thread_time() - began)
+            times.append(time.process_time() - began)
         return min(times)
 
     known, unknown = least_s("anna"), least_s("nobody")
