@@ -168,11 +168,19 @@ def test_what_has_no_example_is_not_taken(desk: Desk) -> None:
 def test_forgetting_the_person_concerned_erases_what_was_said_of_them(desk: Desk) -> None:
     said = desk.feedback.give("01J0", "mistake", "a", BOB, "Ada typed it.", "her text", ADA)
     desk.vault.forget(ADA)
-    erased = "(the text was erased: its key is gone)"
-    assert desk.feedback.example_text(said.id, EVE) == desk.feedback.note_text(said.id, EVE) == erased
+    assert desk.feedback.example_text(said.id, EVE) == desk.feedback.note_text(said.id, EVE) == ""
+    assert desk.feedback.proposed() == () and desk.feedback.said(said.id).verdict is Verdict.MISTAKE
     with pytest.raises(UsageError, match="forgotten"):
         desk.feedback.give("01J1", "mistake", "a", BOB, "Again.", person=said.person)
     assert desk.feedback.give("01J1", "mistake", "a", BOB, person=said.person).person == said.person
+
+
+def test_a_text_whose_key_is_gone_says_so(desk: Desk) -> None:
+    said = desk.feedback.give("01J0", "mistake", "a", BOB, "words", "a text", ADA)
+    desk.state.change("DELETE FROM person_key")
+    erased = "(the text was erased: its key is gone)"
+    assert desk.feedback.example_text(said.id, EVE) == desk.feedback.note_text(said.id, EVE) == erased
+    assert len(desk.events) == 1, "nothing was opened"
 
 
 def test_nothing_that_was_typed_lies_open_in_the_file(desk: Desk, tmp_path: Path) -> None:
