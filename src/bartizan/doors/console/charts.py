@@ -25,7 +25,7 @@ WORDS = {
 """Outcomes, mildest first, as people read them."""
 
 ACTED = tuple(outcome for outcome in WORDS if outcome != "allow")
-CLASSES = {outcome: "flag" if outcome == "warn" else outcome for outcome in WORDS}  # As the style sheet calls them.
+
 MINUTE_US = 60_000_000
 DAY_US = 86_400_000_000
 MAX_MARKS = 6  # More changes than that in one chart are told by the first six and a count.
@@ -185,7 +185,7 @@ def _stack(one: Bucket, outcomes: Sequence[str], x: float, width: float, base: f
     out, y = Markup(""), base
     for outcome in outcomes:
         height = _height(one.counts.get(outcome, 0), top, room)
-        out += _bar(CLASSES[outcome], x, width, y, height)
+        out += _bar(outcome, x, width, y, height)
         y -= height
     return out
 
