@@ -96,6 +96,7 @@ def gateway(
     port, metrics = free_port(), free_port()
     command = [sys.executable, "-m", "bartizan", "up", "--home", str(home), "--gateway", f"127.0.0.1:{port}"]
     command += ["--metrics", f"127.0.0.1:{metrics}", "--workers", "1"]
+    command += [] if "--console" in flags else ["--no-console"]
     for name, url in upstreams.items():
         command += ["--upstream", f"{name}={url}"]
     if config:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from bartizan.cases.feedback import Feedback
 from bartizan.core.errors import StoreError
+from bartizan.home.verifying import Verifier
 from bartizan.vault.accounts import Accounts
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from bartizan.report.logline import Log
 
 FOLLOW_EVERY_S = 0.25  # Live sends at most four batches a second.
+BEHIND = 500  # Records in one reading: more are waiting, so there is no pause.
 MAX_SAID = 1000
 
 
@@ -39,6 +41,7 @@ class Console:
         self.feedback = Feedback(home.state, home.vault, self.record)
         self.desk: Desk = home.desk(self.record)
         self.began_us = now_us()
+        self.verifier = Verifier(home.config, self._checked)
         self.verified: Report | None = None  # of the last check of the whole ledger
         self.verified_us = 0
         self._said: OrderedDict[str, str] = OrderedDict()
@@ -79,19 +82,21 @@ class Console:
     def close(self) -> None:
         """End that thread."""
         self._stop.set()
+        self.verifier.close()
         if self._thread is not None:
             self._thread.join(timeout=10)
+
+    def _checked(self, report: Report, when_us: int) -> None:
+        self.verified, self.verified_us = report, when_us
 
     def _follow(self) -> None:
         while True:
             try:
                 read = self.index.follow()
-                if time.monotonic() >= expire_at_s:
-                    self.desk.expire(now_us())
             except StoreError as error:
                 read = 0
                 self.log.alarm("console-behind", why=type(error).__name__)
-            if self._stop.wait(0 if read else FOLLOW_EVERY_S):
+            if self._stop.wait(0 if read >= BEHIND else FOLLOW_EVERY_S):
                 return
 
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
+import os
 import pkgutil
-import signal
 import socket
 import sys
 import time
@@ -33,6 +33,7 @@ from bartizan.report.logline import Log
 
 WRITER = "console"  # whose log holds what people do here
 BUSY_S = 8.0
+BACKLOG = 128
 GRACE_S = 3
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
@@ -114,14 +115,10 @@ class Process:
                 ssl_keyfile=self._config.tls_key,
             )
         )
-        serving = asyncio.create_task(server.serve(sockets=[self._listener]))
-        for sign in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(sign, self._end, server)
-        while not server.started and not serving.done():
-            await asyncio.sleep(0.01)
-        self._control.say({"ready": 1})
+        self._listener.listen(BACKLOG)  # Who connects from now on waits for the first answer.
+        self._control.say({"ready": os.getpid()})
         listening = asyncio.create_task(self._listen(server))
-        await serving
+        await server.serve(sockets=[self._listener])
         listening.cancel()
 
     async def _listen(self, server: Server) -> None:

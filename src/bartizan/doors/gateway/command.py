@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import os
 import time
 from pathlib import Path
@@ -40,10 +41,14 @@ _UPSTREAM = "A provider; may be given several times. NAME=local is the embedded 
 @click.option("--tls-cert", type=_FILE, help="Certificate chain (PEM).")
 @click.option("--tls-key", type=_FILE, help="Its private key (PEM).")
 @click.option("--behind-tls", is_flag=True, default=None, help="A proxy in front ends TLS.")
-@click.option("--no-console", is_flag=True, hidden=True, help="There is none yet; scripts may say so already.")
+@click.option("--console", metavar="HOST:PORT", help="Where people read and decide.  [default: 127.0.0.1:8401]")
+@click.option("--no-console", is_flag=True, help="The gateway alone.")
 def up(config_file: Path | None, home: Path | None, upstreams: tuple[str, ...], **flags: object) -> None:
-    """Start the platform: the gateway, its ledger, and the embedded chat model where no upstream is named."""
-    flags.pop("no_console")
+    """Start the platform: gateway, ledger, console, and the embedded chat model where no upstream is named."""
+    if flags.pop("no_console"):
+        if flags["console"] is not None:
+            raise UsageError("--console and --no-console say different things")
+        flags["console"] = "off"
     began = time.monotonic()
     config = load(config_file, os.environ, {"home": home, **flags, **upstream_flags(upstreams)})
     held = _held(config)
@@ -64,7 +69,7 @@ async def _up(config: Config, began: float) -> None:
         f"Bartizan {__version__} starts on {_shown(config.home)}" + (" and loads a small chat model" if model else "")
     )
     try:
-        await supervisor.run(lambda: _prepare(config), lambda port: _announce(config, port, began, log))
+        await supervisor.run(lambda: _prepare(config), lambda port, console: _announce(config, port, console, began))
     finally:
         log.event("stopped", pid=os.getpid())
         log.close()
@@ -123,13 +128,19 @@ def _prepare(config: Config) -> None:
                 )
 
 
-def _announce(config: Config, port: int, began: float, log: object) -> None:
+def _announce(config: Config, port: int, console_port: int, began: float) -> None:
     """What can be done now, to copy."""
-    host = config.gateway.host if config.gateway.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104
-    scheme = "https" if config.tls_cert else "http"
-    url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+    from bartizan.doors.gateway.supervisor import local_url
+
+    tls = config.tls_cert is not None
+    url = local_url(config.gateway, port, tls=tls)
     home = _shown(config.home)
     _tell(f"\nReady after {time.monotonic() - began:.1f} s: {url}\n")
+    if config.console is not None:
+        base = config.console_url.rstrip("/") or local_url(config.console, console_port, tls=tls)
+        token = _sign_in(config)
+        _tell(f"  console  {base}/sign-in/{token}" if token else f"  console  {base}")
+        _tell(f"           (once, within 10 minutes; another: bartizan accounts link NAME --home {home})")
     _tell(f"  ledger   {home}/log-*.sqlite     bartizan ledger tail --home {home}")
     _tell(f"  policy   {_shown(config.policy_path)}")
     if config.metrics is not None:
@@ -141,6 +152,19 @@ def _announce(config: Config, port: int, began: float, log: object) -> None:
         _tell(_commands(config, url, home))
     else:
         _tell(f"\nA key for a client:  bartizan keys add NAME --home {home}")
+
+
+def _sign_in(config: Config) -> str:
+    """The token of a link for an admin. While there is no account at all, the first one is made, with every role."""
+    from bartizan.home import Home
+    from bartizan.vault.accounts import Role
+
+    with Home.open(config=config, create=False) as home:
+        accounts = home.accounts.accounts()
+        admins = [one for one in accounts if one.may(Role.ADMIN) and one.disabled_us is None]
+        if not accounts:
+            admins = [home.accounts.add(getpass.getuser(), Role, by="")]
+        return home.accounts.link(admins[0].person, by="") if admins else ""
 
 
 def _commands(config: Config, url: str, home: str) -> str:

@@ -115,7 +115,7 @@ class Gateway:
         return tuple(told([policy.clause(id_) for id_ in sorted(decision.clauses)])) if decision.clauses else ()
 
     def notice(self, id_: str, decision: Decision, policy: Policy, link: str | None, case: str | None) -> Notice:
-        """What a client is told of a refusal. Without `public_url` there is no link, but the command instead."""
+        """What a client is told of a refusal. Without console or `public_url` there is no link, but the command."""
         enforced = tuple(c for c in sorted(decision.clauses) if policy.clause(c).enforced)
         tell = self.tell(decision, policy)
         if case is not None and link is None:
@@ -138,7 +138,8 @@ class Gateway:
         opened = self.desk.open(wanted, content, time.time_ns() // 1000)
         if opened.new:
             self.log.event("case-opened", case=opened.case.id, action=decision.action.name.lower(), exchange=id_)
-        base = self.config.public_url.rstrip("/")
+        config = self.config  # The console's page takes a reason; the gateway's own only tells.
+        base = config.console_url.rstrip("/") or config.public_url.rstrip("/") or config.console_base
         return opened.case.id, f"{base}/c/{opened.token}" if base else None
 
     @contextmanager

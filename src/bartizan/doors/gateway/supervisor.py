@@ -2,6 +2,8 @@
 
     supervisor ─┬─ gateway 0 ─ its workers      every gateway process listens on the same port (SO_REUSEPORT) and
                 ├─ gateway 1 ─ its workers      writes a log of its own
+                ├─ console                      pages for people; the gateways do not know it
+                ├─ notices                      where somebody is to be told of cases and alarms
                 └─ local model                  loopback, with a key that only the gateways are told
 
 It judges nothing and holds no connection of a client, so it has nothing to fail at. A process that ends is started
@@ -17,15 +19,16 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from bartizan.config import Config, Protocol
+from bartizan.config import Address, Config, Protocol
 from bartizan.core.errors import BartizanError, ConfigError, StoreError, UsageError
 from bartizan.doors.gateway.metrics import Totals
 from bartizan.home.control import Control, Message, packed
 from bartizan.report.logline import Log
 
 MAX_GATEWAYS = 4  # By default; `--workers` may say more.
+CONSOLE, NOTICES = "bartizan.doors.console.process", "bartizan.doors.notify.process"  # run, not imported
 START_S = 60.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 10.0
 STEADY_S = 60.0  # Who ran for so long gets no longer pause than the first time.
@@ -37,21 +40,18 @@ Tell = Callable[[str], None]
 
 @dataclass
 class Child:
-    """One process of ours. `number` is -1 for the embedded model."""
+    """One process of ours. `number` is -1 for what is no gateway. `files` are descriptors that it is given, too."""
 
     number: int
     module: str
+    name: str
+    files: tuple[int, ...] = ()
     process: asyncio.subprocess.Process | None = None
     control: Control | None = None
     began: float = 0.0
     pause_s: float = FIRST_PAUSE_S
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     answers: dict[int, asyncio.Future[Message]] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """As log lines call it."""
-        return f"gateway-{self.number}" if self.number >= 0 else "local-model"
 
     async def start(self) -> None:
         """Begin it. It loads what it needs and waits to be told what to do."""
@@ -60,7 +60,7 @@ class Child:
             # -P: the current folder is no place to import from. A session of its own: Ctrl-C is ours to hear.
             *(sys.executable, "-P", "-m", self.module, str(theirs.fileno())),
             stdin=asyncio.subprocess.DEVNULL,
-            pass_fds=(theirs.fileno(),),
+            pass_fds=(theirs.fileno(), *self.files),
             start_new_session=True,
         )
         theirs.close()
@@ -97,9 +97,11 @@ class Supervisor:
         """`model`: whether the embedded model is there to be started."""
         self._config, self._log, self._tell = config, log, tell
         count = config.workers or min(MAX_GATEWAYS, max(2, os.cpu_count() or 1))
-        self._gateways = [Child(n, "bartizan.doors.gateway.process") for n in range(count)]
+        self._gateways = [Child(n, "bartizan.doors.gateway.process", f"gateway-{n}") for n in range(count)]
         wanted = any(upstream.protocol is Protocol.LOCAL for upstream in config.upstreams.values())
-        self._model = Child(-1, "bartizan.doors.gateway.local") if model and wanted else None
+        self._model = Child(-1, "bartizan.doors.gateway.local", "local-model") if model and wanted else None
+        self._others: list[Child] = []  # that the gateways live without: console, notices
+        self._listener: socket.socket | None = None  # the console's
         self._local: Message = {}
         self._totals = Totals()
         self._stopping = asyncio.Event()
@@ -108,19 +110,26 @@ class Supervisor:
         self._asked = 0
         self._port = 0
 
-    async def run(self, prepare: Callable[[], None], announce: Callable[[int], None]) -> None:
+    async def run(self, prepare: Callable[[], None], announce: Callable[[int, int], None]) -> None:
         """Until a signal. Raises ConfigError, StoreError where it cannot begin.
 
         Args:
             prepare: Makes the home; runs while the processes load what they need.
-            announce: Called with the port once everything answers.
+            announce: Called with the gateway's port and the console's (0: none) once everything answers.
         """
         loop = asyncio.get_running_loop()
         for sign in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(sign, self._signalled)
         reserved = _reserved(self._config)
         self._port = reserved.getsockname()[1]
-        children = [*self._gateways, *([self._model] if self._model else [])]
+        if (console := self._config.console) is not None:
+            self._listener = _bound(console)
+            # Where a free port was asked for, links name the one it became.
+            self._config = replace(self._config, console=replace(console, port=self._listener.getsockname()[1]))
+            self._others.append(Child(-1, CONSOLE, "console", (self._listener.fileno(),)))
+        if self._config.notify.wanted:
+            self._others.append(Child(-1, NOTICES, "notices"))
+        children = [*self._gateways, *self._others, *([self._model] if self._model else [])]
         metrics: asyncio.Server | None = None
         keepers: list[asyncio.Task[None]] = []
         try:
@@ -130,13 +139,15 @@ class Supervisor:
             keepers = [asyncio.create_task(self._keep(child)) for child in children]
             await self._until_ready(children)
             if self._failed is None and not self._stopping.is_set():
-                announce(self._port)
+                announce(self._port, self._listener.getsockname()[1] if self._listener else 0)
             await self._stopping.wait()
         finally:
             await self._end(children, keepers)
             if metrics is not None:
                 metrics.close()
             reserved.close()
+            if self._listener is not None:
+                self._listener.close()
         if self._failed is not None:
             raise self._failed
 
@@ -172,7 +183,7 @@ class Supervisor:
             child.ready.clear()
             if child.number >= 0:
                 self._totals.ended(child.number)
-            else:
+            elif child is self._model:
                 self._told_local({"url": ""})
             if self._stopping.is_set():
                 return
@@ -194,6 +205,10 @@ class Supervisor:
             control.say({"config": packed(self._config), "number": child.number, "port": self._port})
             if self._local:
                 control.say({"local": self._local})
+        elif child is not self._model:
+            listener = self._listener.fileno() if self._listener else -1
+            told = {"config": packed(self._config), "listener": listener, "gateway": self._address()}
+            control.say(told)
         while (message := await control.heard()) is not None:
             if "ready" in message:
                 child.ready.set()
@@ -206,6 +221,10 @@ class Supervisor:
                     answer.set_result(message)
             elif "failed" in message:
                 self._not_started(message)
+
+    def _address(self) -> str:
+        """Where the gateway answers, from this machine."""
+        return local_url(self._config.gateway, self._port, tls=self._config.tls_cert is not None)
 
     def _not_started(self, message: Message) -> None:
         """A first start that fails is a mistake to tell; a later one may pass, as a full disk does."""
@@ -221,13 +240,14 @@ class Supervisor:
     async def _end(self, children: list[Child], keepers: list[asyncio.Task[None]]) -> None:
         """Drain the gateways, then end the rest; in the end nobody is left."""
         self._stopping.set()
-        for child in self._gateways:
+        for child in (*self._gateways, *self._others):
             child.say({"stop": "asked to"})
         within_s = self._config.limits.drain_s + GRACE_S if keepers else GRACE_S
         if not keepers:
             for child in children:
                 child.kill()
-        await asyncio.gather(*(child.end(within_s) for child in self._gateways))
+        ends = [child.end(GRACE_S if child in self._others else within_s) for child in (*self._gateways, *self._others)]
+        await asyncio.gather(*ends)
         if self._model is not None:
             if self._model.control is not None:
                 self._model.control.close()
@@ -321,3 +341,24 @@ def _reserved(config: Config) -> socket.socket:
             "  Something else may run on this port; --gateway HOST:PORT gives another."
         ) from error
     return reserved
+
+
+def _bound(address: Address) -> socket.socket:
+    """The console's port, which every console process of ours is given. Raises UsageError."""
+    try:
+        family, kind, proto, _, where = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
+        bound = socket.socket(family, kind, proto)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(where)
+    except OSError as error:
+        raise UsageError(
+            f"--console {address}: cannot listen there: {error.strerror}\n"
+            "  Something else may run on this port; --console HOST:PORT gives another, --no-console none."
+        ) from error
+    return bound
+
+
+def local_url(address: Address, port: int, *, tls: bool) -> str:
+    """How a client on this machine reaches what listens there."""
+    host = address.host if address.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104
+    return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"

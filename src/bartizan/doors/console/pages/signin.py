@@ -80,7 +80,12 @@ def set_password(asked: Asked) -> Done:
     if password != again:
         raise InputError("is not the same twice", "password")
     who, session = asked.who, asked.session
-    if who.has_password and not asked.console.accounts.knows(who.person, (fields.get("current") or ("",))[0]):
+    by_link = session is not None and session.how == "link"  # Who forgot theirs comes by a link.
+    if (
+        who.has_password
+        and not by_link
+        and not asked.console.accounts.knows(who.person, (fields.get("current") or ("",))[0])
+    ):
         raise InputError("is not the password you have now", "current password")
     asked.console.accounts.set_password(who.person, password, keep=session.id if session else "")
     return Done("Your password is set; your other sessions have ended.", "/account")
