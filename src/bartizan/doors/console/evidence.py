@@ -24,7 +24,7 @@ from bartizan.ledger.read import Record
 from bartizan.rules.risks import catalogue
 from bartizan.vault import Vault
 
-MAX_HTML = 50_000  # Characters of one side's text in a page.
+MAX_HTML = 40_000  # Characters of one side's text in a page, where it is the only one.
 MAX_NOTES = 100  # Findings that are shown; of more, the most severe.
 MAX_PLACES = 20  # Places of one finding that are marked.
 SHORT = 6_000  # A text up to this many code points is shown whole.
@@ -59,6 +59,7 @@ class Note:
     places: tuple[str, ...] = ()
     more: int = 0  # places that are not named
     marked: bool = False
+    finding: int = -1  # which of the record's it is
 
     @property
     def level(self) -> int:
@@ -117,6 +118,7 @@ def evidence(
     at: str = "",
     whole: bool = False,
     taken: Taken | None = None,
+    share: int = 1,
 ) -> Evidence:
     """One side of an exchange.
 
@@ -127,6 +129,7 @@ def evidence(
         at: Where to go on reading, as a `Piece` says it: only what follows is shown.
         whole: All of the text, not its passages alone.
         taken: Its parts, where they are known from another view.
+        share: Among how many sides a page's room is divided.
     """
     side = record["side"]
     labels = {
@@ -135,7 +138,7 @@ def evidence(
         View.PASSED: "What the person would get" if side == "answer" else "What the model would get",
         View.RAW: "Raw JSON" if record.get("kind") == "chat" else "Raw text",
     }
-    notes = tuple(_note(told, n) for n, told in enumerate(_found(record), first))
+    notes = tuple(_note(*one, n) for n, one in enumerate(_found(record, MAX_NOTES // share), first))
     if body is None:
         there = "bodies" in record and not gone
         why = gone or ("" if there else _not_kept(record))
@@ -143,11 +146,12 @@ def evidence(
         return Evidence(side, view, (), told, _count(record), (), there, why, labels=labels)
     if view is View.RAW:
         told = tuple(note for note, _ in notes) + _unread(record)
-        return Evidence(side, view, _raw(body, at), told, _count(record), (), parts=1, shown=1, labels=labels)
+        blocks = _raw(body, at, MAX_HTML // share)
+        return Evidence(side, view, blocks, told, _count(record), (), parts=1, shown=1, labels=labels)
     taken = taken or taken_apart(record, body)
     spans, placed = _spans(notes, taken, vault)
     edits = _edits(record, taken, vault) if view is View.PASSED else {}
-    blocks, shown = _Reading(taken.leaves, spans, edits, view).blocks(at, whole)
+    blocks, shown = _Reading(taken.leaves, spans, edits, view, MAX_HTML // share).blocks(at, whole)
     return Evidence(
         side,
         view,
@@ -169,13 +173,13 @@ _RANKS = {severity.name.lower(): int(severity) for severity in Severity}
 Told = Mapping[str, Any]  # a finding as a record says it
 
 
-def _found(record: Record) -> list[Told]:
-    """The most severe findings, in the order of the text."""
-    found = list(record.get("findings", ()))
-    if len(found) > MAX_NOTES:
-        found.sort(key=lambda told: (-_RANKS.get(told["severity"], 0), -float(told["confidence"])))
-        del found[MAX_NOTES:]
-    found.sort(key=_first)
+def _found(record: Record, most: int) -> list[tuple[int, Told]]:
+    """The most severe findings, each with its number in the record, in the order of the text."""
+    found = list(enumerate(record.get("findings", ())))
+    if len(found) > most:
+        found.sort(key=lambda one: (-_RANKS.get(one[1]["severity"], 0), -float(one[1]["confidence"])))
+        del found[most:]
+    found.sort(key=lambda one: _first(one[1]))
     return found
 
 
@@ -191,7 +195,7 @@ def _count(record: Record) -> int:
     return len(record.get("findings", ()))
 
 
-def _note(told: Told, number: int) -> tuple[Note, Told]:
+def _note(index: int, told: Told, number: int) -> tuple[Note, Told]:
     risk = catalogue().get(told["risk"])
     places = [place_in_words(*place) for place in told["places"][:3]]
     note = Note(
@@ -205,6 +209,7 @@ def _note(told: Told, number: int) -> tuple[Note, Told]:
         _TONES.get(told["severity"], "m4"),
         tuple(filter(None, places)),
         max(0, len(told["places"]) - 3),
+        finding=index,
     )
     return note, told
 
@@ -295,12 +300,12 @@ def _edits(record: Record, taken: Taken, vault: Vault) -> dict[int, list[Edit]]:
 _HALVES = "".join(map(chr, range(0xDC80, 0xDD00)))
 
 
-def _raw(body: bytes, at: str) -> tuple[Block, ...]:
+def _raw(body: bytes, at: str, size: int) -> tuple[Block, ...]:
     begin = _at(at)[1]
-    text = body[begin : begin + MAX_HTML].decode("utf-8", "surrogateescape")
-    if begin + MAX_HTML < len(body):  # Up to three bytes of a character whose rest comes later.
+    text = body[begin : begin + size].decode("utf-8", "surrogateescape")
+    if begin + size < len(body):  # Up to three bytes of a character whose rest comes later.
         text = text[:-3] + text[-3:].rstrip(_HALVES)
-    made, taken = Room(MAX_HTML).put(text)
+    made, taken = Room(size).put(text)
     read = len(text[:taken].encode("utf-8", "surrogateescape"))
     rest = len(body) - begin - read
     piece = Piece(made, f"0.{begin + read}" if rest > 0 else "", 0, max(0, rest))
@@ -319,10 +324,15 @@ class _Reading:
     """The parts of a text on their way into a page, until it is full."""
 
     def __init__(
-        self, leaves: Sequence[Leaf], spans: Mapping[int, list[Span]], edits: Mapping[int, list[Edit]], view: View
+        self,
+        leaves: Sequence[Leaf],
+        spans: Mapping[int, list[Span]],
+        edits: Mapping[int, list[Edit]],
+        view: View,
+        size: int,
     ) -> None:
         self._leaves, self._spans, self._edits, self._view = leaves, spans, edits, view
-        self._room = Room(MAX_HTML)
+        self._room = Room(size)
 
     def blocks(self, at: str, whole: bool) -> tuple[tuple[Block, ...], int]:
         """What is shown, and how many parts that is."""

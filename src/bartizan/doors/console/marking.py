@@ -104,7 +104,7 @@ def _open(out: list[Markup], open_: list[Span], here: Sequence[Span], edge: int,
 
 
 def _number(number: int) -> Markup:
-    return Markup('<sup><a href="#f{0}" data-n="{0}">{0}</a></sup>').format(number)
+    return Markup('<sup><a href="#f{0}" data-n="{0}" aria-label="finding {0}">{0}</a></sup>').format(number)
 
 
 def _edited(edit: Edit) -> Markup:

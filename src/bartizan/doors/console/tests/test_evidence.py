@@ -149,7 +149,7 @@ def test_a_chat_is_shown_message_by_message_with_its_findings(vault) -> None:
         ("", "part 2"),
         ("Model's name", ""),
     ]
-    assert '<mark class="m1" data-n="1">SECRET</mark><sup><a href="#f1" data-n="1">1</a></sup>' in html_of(shown)
+    assert '<mark class="m1" data-n="1">SECRET</mark><sup><a href="#f1"' in html_of(shown)
     assert text_of(shown).text == f"Be brief.\x1fmy key is SECRET {XSS}\x1fone\x1ftwo\x1fgpt-4o"
     assert text_of(shown).tags <= {"mark", "span"}
     (note,) = shown.notes
@@ -318,7 +318,7 @@ def test_a_long_text_shows_the_passages_with_findings_and_leads_to_the_rest(vaul
     assert around == "line 998\nline 999\nhere is SECRET\nand more\nline 1002\n"
     after = evidence(told, text.encode(), View.SENT, vault, at=block.pieces[0].at)
     assert text_of(after).text.startswith("line 0\nline 1\n")
-    assert text_of(after).text.endswith("line 4999")
+    assert len(html_of(after)) < 60_000 and after.blocks[0].pieces[-1].at
 
 
 def test_going_on_reaches_the_end(vault) -> None:
