@@ -105,6 +105,12 @@ class Exempt:
     line: int = field(default=0, compare=False)
     column: int = field(default=0, compare=False)
 
+    @property
+    def key(self) -> str:
+        """What tells it from the others of its policy: a digest of its clause, whom and where (12 digits, hex)."""
+        said = [self.clause, *((c.field, c.plain()) for c in sorted((*self.who, *self.where), key=lambda c: c.field))]
+        return sha256(json.dumps(said).encode()).hexdigest()[:12]
+
     def holds(self, context: Context) -> bool:
         """Whether it holds for whom and when. While nobody knows the time, it does not."""
         return 0 < context.when_us < self.until_us and all(

@@ -6,16 +6,21 @@ and the result is parsed again: it must say what was meant, and nothing else may
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 from bartizan.core.errors import PolicyError, Problem
 from bartizan.policy.clause import Mode
-from bartizan.policy.document import List, Map, Node, Text, parse
+from bartizan.policy.document import SURPRISES, List, Map, Node, Text, parse
 from bartizan.policy.fields import plain
+from bartizan.policy.read import CLAUSE_FIELDS, read
 
 NAME = "policy.yaml"
+CLAUSE = "the clause"  # What problems call a text that is one clause.
+_MARK = "\ufeff"
 Plain = Any  # A policy as JSON values, about to be changed.
 
 
@@ -79,6 +84,94 @@ def with_exception(
     return _edited(text, change, splice)
 
 
+def without_exception(text: str, key: str) -> str:
+    """The policy without one exception, said by its `Exempt.key`, and without its lines. Raises PolicyError."""
+    exceptions = read(text, NAME).exceptions
+    number = next((n for n, exempt in enumerate(exceptions) if exempt.key == key), None)
+    if number is None:
+        raise _no("has no such exception any more")
+
+    def change(policy: Plain) -> None:
+        del policy["exceptions"][number]
+
+    return _edited(text, change, lambda splice, root: splice.drop(root, "exceptions", number))
+
+
+def with_field(text: str, clause: str, field: str, value: str) -> str:
+    """The policy with another value of a clause's field that is one word or text, as then, tell or mode.
+
+    What the value may be is for `read` to say, as of any policy. Raises PolicyError for a clause that is not there.
+    """
+    if field not in CLAUSE_FIELDS or field in ("id", "when", "examples"):
+        raise ValueError(field)
+    written = value if _BARE.fullmatch(value) and value not in SURPRISES else quoted(value)
+    now = plain(parse(f"{field}: {written}", NAME))
+
+    def change(policy: Plain) -> None:
+        _named(policy, clause).update(now)
+
+    return _edited(text, change, lambda splice, root: splice.put(_clause(root, clause), field, written))
+
+
+_BARE = re.compile(r"[a-z][a-z-]*|[0-9]{1,4}(?: days?)?")  # What needs no quotes anywhere.
+
+
+# ---- A clause as a whole ---------------------------------------------------------------------------------------------
+
+
+def clause_text(text: str, clause: str) -> str:
+    """One clause as it stands, with its comments, as lines of its own. Raises PolicyError if it is not there."""
+    body = text.removeprefix(_MARK)
+    node = _clause(_root(body), clause)
+    start, end = _Splice(body).block(node)
+    indent = node.column - 1
+    first, *others = body[start:end].replace("\r\n", "\n").split("\n")
+    return "\n".join([first, *(line[min(indent, _blanks(line)) :] for line in others)]).rstrip("\n") + "\n"
+
+
+def with_clause_text(text: str, clause: str, new: str) -> str:
+    """The policy with another text in the place of one clause; what `clause_text` gave changes nothing.
+
+    Raises PolicyError: what is wrong is told with the lines of `new`, wherever it stands in the file.
+    """
+    new = new.replace("\r\n", "\n").rstrip()
+    if new == clause_text(text, clause).rstrip():
+        return text
+    wanted = parse(new + "\n", CLAUSE)
+    if not isinstance(wanted, Map):
+        raise PolicyError((Problem(CLAUSE, 1, 1, "is a mapping with id, says, when, then …"),))
+    place: list[Map] = []
+
+    def change(policy: Plain) -> None:
+        one = _named(policy, clause)
+        one.clear()
+        one.update(plain(wanted))
+
+    def splice(to: _Splice, root: Map) -> None:
+        place.append(_clause(root, clause))
+        to.replace(place[0], new)
+
+    out = _edited(text, change, splice)
+    try:
+        read(out, NAME)
+    except PolicyError as error:
+        raise PolicyError(tuple(_within(problem, place[0], new) for problem in error.problems)) from None
+    return out
+
+
+def _within(problem: Problem, old: Map, new: str) -> Problem:
+    """A problem of the file as one of the clause's own text, where it lies in there."""
+    line = problem.line - old.line + 1
+    if not 1 <= line <= new.count("\n") + 1:
+        return problem
+    return replace(problem, file=CLAUSE, line=line, column=max(1, problem.column - old.column + 1))
+
+
+def _blanks(line: str) -> int:
+    """How many spaces a line begins with; all of them where it holds nothing else."""
+    return len(line) - len(line.lstrip(" "))
+
+
 def quoted(value: str) -> str:
     """A text in double quotes, as YAML and JSON both read it."""
     out = []
@@ -123,7 +216,9 @@ class _Splice:
         one = value if isinstance(value, str) else f"[{', '.join(value)}]"
         old = into.get(name)
         if old is not None:
-            self._pieces.append((old.start, self._end(old), one))
+            end = self._end(old)
+            behind = self._newline if self.text[end - 1] == "\n" else ""  # It was a block of text.
+            self._pieces.append((old.start, end, one + behind))
         elif into.flow:
             after = into.members[-1][1] if into.members else None
             at, comma = (self._end(after), ", ") if after is not None else (into.start + 1, "")
@@ -140,6 +235,52 @@ class _Splice:
             return
         at = self._end(to.items[-1]) if to.items else to.start + 1
         self._pieces.append((at, at, f", {value}" if to.items else value))
+
+    def replace(self, old: Map, lines: str) -> None:
+        """Other lines in the place of a mapping, each indented as it was."""
+        start, end = self.block(old)
+        indent = " " * (old.column - 1)
+        first, *others = lines.split("\n")
+        block = [first, *(indent + line if line.strip(" ") else line for line in others)]
+        last = self._newline if end == len(self.text) and not old.flow else ""
+        self._pieces.append((start, end, self._newline.join(block) + last))
+
+    def block(self, node: Node) -> tuple[int, int]:
+        """From where a node begins to the end of its last line, that line's comment included, its end not."""
+        if not isinstance(node, Text) and node.flow:
+            end = self._end(node)
+            rest = self.text[end : self._line_end(end)]
+            # Behind a mapping in brackets there is a comment, or more of what is around it.
+            return node.start, end + len(rest.rstrip("\r")) if rest.lstrip().startswith("#") else end
+        end = self._end(node)
+        if self.text[end - 1] == "\n":
+            end -= 2 if self.text[: end - 1].endswith("\r") else 1
+            return node.start, end
+        return node.start, end + len(self.text[end : self._line_end(end)].rstrip("\r"))
+
+    def drop(self, of: Map, name: str, number: int) -> None:
+        """Take an item out of a member that is a list; of the last one brackets stay."""
+        key, ones = next((key, value) for key, value in of.members if key.value == name)
+        assert isinstance(ones, List)
+        item = ones.items[number]
+        if ones.flow:
+            start, end = item.start, self._end(item)
+            if number:
+                start = self._end(ones.items[number - 1])
+            elif len(ones.items) > 1:
+                end = ones.items[1].start
+            self._pieces.append((start, end, ""))
+            return
+        start = self.text.rfind("\n", 0, self.text.rfind("-", 0, item.start)) + 1
+        end = min(self._line_end(self.block(item)[1]) + 1, len(self.text))
+        self._pieces.append((start, end, ""))
+        if len(ones.items) == 1:
+            colon = self.text.index(":", key.end) + 1
+            self._pieces.append((colon, colon, " []"))
+
+    def _line_end(self, at: int) -> int:
+        found = self.text.find("\n", at)
+        return len(self.text) if found < 0 else found
 
     def _lines(self, after: Node, lines: list[str]) -> None:
         """New lines below the last line of a node."""
@@ -166,11 +307,9 @@ class _Splice:
 
 
 def _edited(text: str, change: Callable[[Plain], None], splice: Callable[[_Splice, Map], None]) -> str:
-    mark = "\ufeff" if text.startswith("\ufeff") else ""
+    mark = _MARK if text.startswith(_MARK) else ""
     body = text.removeprefix(mark)
-    root = parse(body, NAME)
-    if not isinstance(root, Map):
-        raise _no("is no policy")
+    root = _root(body)
     wanted = deepcopy(plain(root))
     change(wanted)
     pieces = _Splice(body)
@@ -179,6 +318,13 @@ def _edited(text: str, change: Callable[[Plain], None], splice: Callable[[_Splic
     if plain(parse(out, NAME)) != wanted:
         raise _no("is laid out in a way that this change does not know; make it by hand")
     return mark + out
+
+
+def _root(body: str) -> Map:
+    root = parse(body, NAME)
+    if not isinstance(root, Map):
+        raise _no("is no policy")
+    return root
 
 
 def _clause(root: Map, id_: str) -> Map:

@@ -10,8 +10,17 @@ from hypothesis import strategies as st
 
 from bartizan import rules
 from bartizan.core.errors import PolicyError
-from bartizan.policy.clause import Mode
-from bartizan.policy.edit import quoted, with_example, with_exception, with_mode
+from bartizan.policy.clause import Mode, Then
+from bartizan.policy.edit import (
+    clause_text,
+    quoted,
+    with_clause_text,
+    with_example,
+    with_exception,
+    with_field,
+    with_mode,
+    without_exception,
+)
 from bartizan.policy.read import read
 
 DEFAULT = rules.text("bartizan.rules", "policies/default.yaml")
@@ -166,3 +175,141 @@ def test_any_text_survives_its_quotes(value: str) -> None:
         return  # No file in UTF-8 holds a lone surrogate.
     text = f"{SHORT}\n    examples: {{keeps: [{quoted(value)}]}}\n"
     assert read(text).clause("one").keeps[0].text == value
+
+
+# ---- A clause as a whole ---------------------------------------------------------------------------------------------
+
+OTHER = """id: one
+says: |
+  Other words,
+
+    laid out.
+# a remark
+when:
+  risk:
+  - personal.*
+then: review   # by two
+approvals: 2
+"""
+IN_LINES = {name: text for name, text in LAYOUTS.items() if name != "flow"}
+
+
+@pytest.mark.parametrize("text", LAYOUTS.values(), ids=LAYOUTS)
+def test_a_clause_put_back_as_it_was_changes_no_byte(text: str) -> None:
+    for clause in read(text).clauses:
+        own = clause_text(text, clause.id)
+        for same in (own, own.rstrip(), own.replace("\n", "\r\n"), own + "\n\n"):
+            assert with_clause_text(text, clause.id, same) == text
+
+
+@pytest.mark.parametrize("text", IN_LINES.values(), ids=IN_LINES)
+def test_a_clause_goes_in_whatever_its_own_layout(text: str) -> None:
+    out = with_clause_text(text, "one", OTHER)
+    clause = read(out).clause("one")
+    assert (clause.then, clause.approvals, clause.says) == (Then.REVIEW, 2, "Other words,\n\n  laid out.\n")
+    assert [c for c in read(out).clauses if c.id != "one"] == [c for c in read(text).clauses if c.id != "one"]
+    assert clause_text(out, "one") == OTHER
+    own = clause_text(text, "one")
+    back = with_clause_text(out, "one", own)
+    assert clause_text(back, "one") == own and read(back).clauses == read(text).clauses
+    if "\n" in own.rstrip():
+        assert back.rstrip() == text.rstrip()
+
+
+@pytest.mark.parametrize("text", IN_LINES.values(), ids=IN_LINES)
+def test_around_a_new_clause_every_byte_is_kept(text: str) -> None:
+    out = with_clause_text(text, "one", OTHER)
+    start = min(at for at in (text.find("{id: one"), text.find("id: one")) if at >= 0)
+    behind = (text.find(mark, start) for mark in ("\n  - id: ", "\n  # a comment about", "\n# the end"))
+    end = min((at for at in behind if at >= 0), default=len(text.rstrip()))
+    assert out.startswith(text[:start]) and out.endswith(text[end:])
+    assert ("\r\n" in out) == ("\r\n" in text) and out.count("\r\n") in (0, out.count("\n"))
+
+
+def test_a_clause_in_brackets_takes_one_in_brackets() -> None:
+    out = with_clause_text(LAYOUTS["flow"], "one", "{id: one, says: x, when: {risk: secret.*}, then: block}")
+    assert out == LAYOUTS["flow"].replace("'*'}, then: warn", "secret.*}, then: block")
+    with pytest.raises(PolicyError):
+        with_clause_text(LAYOUTS["flow"], "one", OTHER)
+
+
+WRONG = {
+    "no mapping": ("just words", "the clause", 1),
+    "two clauses": ("- id: one\n- id: two\n", "the clause", 1),
+    "a second document": ("id: one\n---\nid: two\n", "the clause", 2),
+    "an anchor": ("id: &a one\n", "the clause", 1),
+    "a wrong word": (OTHER.replace("then: review", "then: reveiw"), "the clause", 10),
+    "no says": ("id: one\nwhen: {risk: '*'}\nthen: warn\n", "the clause", 1),
+    "nothing": ("", "the clause", 0),
+    "an id that an exception names": (OTHER.replace("id: one", "id: other"), "policy.yaml", 5),
+    "the id of another": (OTHER.replace("id: one", "id: two"), "policy.yaml", None),
+}
+
+
+@pytest.mark.parametrize(("new", "file", "line"), WRONG.values(), ids=WRONG)
+def test_what_is_wrong_with_a_clause_is_said_by_its_own_lines(new: str, file: str, line: int | None) -> None:
+    exempt = "exceptions:\n  - {clause: one, who: {group: a}, until: 2027-01-31, why: x, approved_by: y}\n"
+    text = LAYOUTS["block"].replace("clauses:", exempt + "clauses:")
+    with pytest.raises(PolicyError) as error:
+        with_clause_text(text, "one", new)
+    problem = error.value.problems[0]
+    if line is not None and file != "policy.yaml":
+        assert (problem.file, problem.line) == (file, line)
+    else:
+        assert problem.file == file
+
+
+def test_a_field_is_changed_in_its_place() -> None:
+    text = LAYOUTS["block"]
+    for field, value, line in (
+        ("then", "block", "  then: block   # because\n"),
+        ("tell", "Ask: the desk #1", '  tell: "Ask: the desk #1"\n'),
+        ("says", "no", '  says: "no"\n'),
+        ("approvals", "2", "  approvals: 2\n"),
+        ("grant_for", "7 days", "  grant_for: 7 days\n"),
+    ):
+        out = with_field(text, "one", field, value)
+        assert line in out and with_field(out, "one", field, value) == out
+        _, came = changed(text, out)
+        assert line in came and len(came) == 1
+        assert [ln for ln in out.splitlines() if ln.startswith("- id: two")] == ["- id: two"]
+    for field in ("id", "when", "examples", "color"):
+        with pytest.raises(ValueError, match=field):
+            with_field(text, "one", field, "x")
+
+
+@given(st.text(max_size=40), st.sampled_from(["says", "tell", "why"]))
+def test_any_words_go_into_a_field(value: str, field: str) -> None:
+    if any("\ud800" <= char <= "\udfff" for char in value) or not value.strip():
+        return
+    out = with_field(LAYOUTS["block text last"], "one", field, value)
+    assert getattr(read(out).clause("one"), field) == value
+
+
+FACTS = {"until": "2027-03-01", "why": "an exercise", "approved_by": "ciso"}
+
+
+@pytest.mark.parametrize("text", LAYOUTS.values(), ids=LAYOUTS)
+def test_an_exception_goes_with_its_lines_alone(text: str) -> None:
+    one = with_exception(text, "one", who={"group": "red"}, **FACTS)
+    two = with_exception(one, "one", who={"group": "red"}, where={"model": "gpt-*"}, **FACTS)
+    keys = [exempt.key for exempt in read(two).exceptions]
+    assert len(set(keys)) == len(keys) >= 2
+    assert without_exception(two, keys[-1]) == one
+    without = without_exception(two, keys[-2])
+    assert [e.key for e in read(without).exceptions] == [*keys[:-2], keys[-1]]
+    none = two
+    for key in keys:
+        none = without_exception(none, key)
+    assert read(none).exceptions == () and read(none).clauses == read(text).clauses
+    with pytest.raises(PolicyError, match="no such exception"):
+        without_exception(none, keys[0])
+    assert [e.key for e in read(with_exception(none, "one", who={"group": "red"}, **FACTS)).exceptions] == [keys[-2]]
+
+
+def test_an_exception_in_many_lines_goes_whole() -> None:
+    text = LAYOUTS["examples, block"]
+    (exempt,) = read(text).exceptions
+    out = without_exception(text, exempt.key)
+    went, came = changed(text, out)
+    assert came == ["exceptions: []\n"] and len(went) == 6 and went[0] == "exceptions:\n"
