@@ -1,4 +1,4 @@
-"""From a pseudonym to the person: possible for few, and never unrecorded."""
+"""From a pseudonym to the person and back: possible for few, and never unrecorded."""
 
 from __future__ import annotations
 
@@ -27,3 +27,18 @@ def open_name(home: Home, record: Callable[[Mapping[str, object]], None], pseudo
         raise UsageError("nobody of this pseudonym is known here any more; who was forgotten has no name")
     record({"event": "name-opened", "exchange": "", "person": pseudonym, "by": by})
     return name
+
+
+def find_person(home: Home, record: Callable[[Mapping[str, object]], None], person: str, by: str) -> str:
+    """The pseudonym of somebody given by name, or by pseudonym.
+
+    Whoever gives a name learns whose records are whose: that is recorded as if they had opened it.
+
+    Raises UsageError for somebody unknown, StoreError where it cannot be recorded.
+    """
+    pseudonym = home.vault.known(person)
+    if pseudonym is None:
+        raise UsageError("nobody by this name or pseudonym is known here")
+    if pseudonym != person:
+        record({"event": "name-opened", "exchange": "", "person": pseudonym, "by": by})
+    return pseudonym

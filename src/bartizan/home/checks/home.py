@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import time
@@ -12,10 +13,12 @@ from bartizan.config import Config
 from bartizan.core.errors import BartizanError, ConfigError, PolicyError, StoreError
 from bartizan.home import keys
 from bartizan.home.checks.answer import Answer, fail, ok, warn
+from bartizan.policy.clause import OnFull
 from bartizan.store.connection import Connection
 from bartizan.store.logfile import LogFile, logs
 from bartizan.store.state import NAME as STATE
 from bartizan.store.state import SCHEMA, State
+from bartizan.vault.accounts import Role
 
 QUICK_RECORDS = 50_000  # About two seconds of checking; more is what `bartizan ledger verify` is for.
 BUILT_S = 1_735_689_600  # 2025-01-01: no clock of a machine that runs this shows an earlier time.
@@ -87,6 +90,39 @@ def gateway_keys(config: Config, environ: Mapping[str, str]) -> Iterator[Answer]
         yield warn("the demo key is in force on a gateway that others can reach", "bartizan keys revoke demo")
     else:
         yield ok(f"{len(names)} in force")
+
+
+def console(config: Config, environ: Mapping[str, str]) -> Iterator[Answer]:
+    """Who may decide and administer."""
+    if config.console is None:
+        yield ok("off")
+        return
+    if not _current(config):
+        return
+    state = State.open(config.home)
+    try:
+        accounts = state.query("SELECT roles, password IS NOT NULL FROM account WHERE disabled_us IS NULL")
+    finally:
+        state.close()
+    admins = [bool(password) for roles, password in accounts if Role.ADMIN in json.loads(roles)]
+    if not accounts:
+        yield ok("no account yet; `bartizan up` makes the first one")
+    elif not any(admins):
+        do = "Set a password on the page of your account; `bartizan accounts link NAME` makes a way in."
+        yield warn("nobody with the role admin has a password: the next way in takes a command on this machine", do)
+    else:
+        yield ok(
+            f"{len(accounts)} {'account' if len(accounts) == 1 else 'accounts'}, {len(admins)} with the role admin"
+        )
+
+
+def recording(config: Config, environ: Mapping[str, str]) -> Iterator[Answer]:
+    """What passes when nothing can be recorded."""
+    if config.on_full is OnFull.PASS:
+        do = "Set on_full: refuse, unless work must go on whatever happens."
+        yield warn("while the disk is full, requests pass without a record", do)
+    else:
+        yield ok("what cannot be recorded does not pass")
 
 
 def policy(config: Config, environ: Mapping[str, str]) -> Iterator[Answer]:

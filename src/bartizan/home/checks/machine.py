@@ -30,6 +30,9 @@ NEEDED = (
     ("phonenumbers", "phonenumbers"),
     ("prometheus_client", "prometheus-client"),
     ("ahocorasick_rs", "ahocorasick-rs"),
+    ("starlette", "starlette"),
+    ("jinja2", "jinja2"),
+    ("argon2", "argon2-cffi"),
 )
 LOW_BYTES = 1 << 30
 FILES_WANTED = 4096
@@ -119,7 +122,7 @@ def ports(config: Config, environ: Mapping[str, str]) -> Iterator[Answer]:
     if running is not None:
         yield ok(f"`bartizan up` runs, process {running or 'unknown'}")
         return
-    for name, address in (("gateway", config.gateway), ("metrics", config.metrics)):
+    for name, address in (("gateway", config.gateway), ("console", config.console), ("metrics", config.metrics)):
         if address is None:
             continue
         if why := _taken(address):

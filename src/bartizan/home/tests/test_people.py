@@ -7,7 +7,7 @@ import pytest
 from bartizan.core.errors import StoreFull, UsageError
 from bartizan.home import Home, gateway_keys
 from bartizan.home.forgetting import effect
-from bartizan.home.naming import open_name
+from bartizan.home.naming import find_person, open_name
 from bartizan.ledger import erase
 from bartizan.ledger.read import records
 
@@ -39,6 +39,18 @@ def test_nobody_has_no_name_and_no_record(opened_home: Home) -> None:
         with pytest.raises(UsageError):
             open_name(opened_home, opened_home.record, gone, "p-me")
     assert events(opened_home) == []
+
+
+def test_who_gives_a_name_learns_whose_records_are_whose_on_record(opened_home: Home) -> None:
+    alice = opened_home.vault.pseudonym(ALICE)
+    assert find_person(opened_home, full, alice, "p-me") == alice  # who has the pseudonym learns nothing
+    assert find_person(opened_home, opened_home.record, ALICE, "p-me") == alice
+    (event,) = events(opened_home)
+    assert (event["event"], event["person"], event["by"]) == ("name-opened", alice, "p-me")
+    with pytest.raises(StoreFull):
+        find_person(opened_home, full, ALICE, "p-me")
+    with pytest.raises(UsageError):
+        find_person(opened_home, opened_home.record, "nobody@example.org", "p-me")
 
 
 def test_keys_are_given_and_ended_on_record(opened_home: Home) -> None:

@@ -47,7 +47,7 @@ def test_every_answer_that_is_not_ok_says_what_to_do(home: Home, here: Path) -> 
 
 def test_a_fresh_place_has_no_fault_and_is_left_alone(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("bartizan.yaml").write_text(
-        "gateway: 127.0.0.1:0\nmetrics: off\nupstreams: {a: {url: http://127.0.0.1:9/v1}}\n"
+        "gateway: 127.0.0.1:0\nconsole: off\nmetrics: off\nupstreams: {a: {url: http://127.0.0.1:9/v1}}\n"
     )
     assert main(["doctor"]) == 0
     assert "is not there yet" in capsys.readouterr().out
@@ -118,6 +118,24 @@ def test_keys(home: Home, here: Path) -> None:
     assert levels("keys", here, {"BARTIZAN_BOOTSTRAP_KEY": "k"}) == ["fail"]
 
 
+def test_who_administers(home: Home, here: Path) -> None:
+    assert levels("console", here) == ["ok"]
+    put = "INSERT INTO account (person, roles, password, created_us) VALUES (?, ?, ?, 1)"
+    home.state.change(put, ("p-1", '["admin", "viewer"]', None))
+    home.state.change(put, ("p-2", '["viewer"]', "a hash"))
+    assert levels("console", here) == ["warn"]
+    assert levels("console", here, {"BARTIZAN_CONSOLE": "off"}) == ["ok"]
+    home.state.change("UPDATE account SET password = 'a hash'")
+    assert [answer.says for answer in asked("console", here)] == ["2 accounts, 1 with the role admin"]
+    home.state.change("UPDATE account SET disabled_us = 1 WHERE person = 'p-1'")
+    assert levels("console", here) == ["warn"]
+
+
+def test_what_passes_unrecorded(here: Path) -> None:
+    assert levels("recording", here) == ["ok"]
+    assert levels("recording", here, {"BARTIZAN_ON_FULL": "pass"}) == ["warn"]
+
+
 def test_the_policy(home: Home, here: Path) -> None:
     assert levels("policy", here) == ["ok"]
     text = home.policy_file.path.read_text()
@@ -184,7 +202,8 @@ def test_a_port_that_is_taken(here: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        environ = {"BARTIZAN_GATEWAY": f"127.0.0.1:{other.getsockname()[1]}", "BARTIZAN_METRICS": "off"}
+        taken = f"127.0.0.1:{other.getsockname()[1]}"
+        environ = {"BARTIZAN_GATEWAY": taken, "BARTIZAN_CONSOLE": "off", "BARTIZAN_METRICS": "off"}
         assert levels("ports", here, environ) == ["fail"]
         (here / ".bartizan").mkdir()
         with lock.take(here / ".bartizan"):
