@@ -65,6 +65,13 @@ class Protocol(StrEnum):
     LOCAL = "local"
 
 
+class Told(StrEnum):
+    """Which cases people are told of: all, or those that somebody else than the one who asks has to decide."""
+
+    ALL = "all"
+    REVIEW = "review"
+
+
 class MailTls(StrEnum):
     """How the connection to a mail server is closed to others: after `STARTTLS`, from its start, or not at all."""
 
@@ -176,6 +183,7 @@ class Cases:
     """What waits for a person."""
 
     expire_days: Annotated[int, Says("An open case closes by itself.", low=1, high=365)] = 7
+    goal_minutes: Annotated[int, Says("How long a case should wait for a reviewer at most.", low=1, high=10_080)] = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +225,9 @@ class Syslog:
 class Notify:
     """Who is told of new cases and alarms."""
 
+    cases: Annotated[
+        Told, Says("`review`: only cases that wait for an approval, none that wait for the reason of who asks.")
+    ] = Told.ALL
     webhooks: Annotated[Mapping[str, Webhook], Says("Webhooks by name.")] = field(default_factory=dict)
     mail: Annotated[Mail, Says("Notices by e-mail, gathered into one now and then.")] = Mail()
     syslog: Annotated[Syslog, Says("Notices as lines of RFC 5424.")] = Syslog()
@@ -297,7 +308,9 @@ class Config:
         """The console's address for links, without a slash at its end; "" where there is no console."""
         if self.console_url or self.console is None:
             return self.console_url.rstrip("/")
-        return f"{'https' if self.tls_cert else 'http'}://{self.console}"
+        everywhere = self.console.host in ("0.0.0.0", "::")  # noqa: S104  A link leads to one place.
+        console = Address("127.0.0.1", self.console.port) if everywhere else self.console
+        return f"{'https' if self.tls_cert else 'http'}://{console}"
 
 
 def settings(cls: type[object]) -> dict[str, tuple[object, Says]]:

@@ -60,7 +60,10 @@ HEADERS = {
     "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
 }
 # A link from elsewhere comes without the session (SameSite=Strict). Loading the page once more from here brings it.
-BOUNCE = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Bartizan</title><meta http-equiv="refresh" content="0">'
+BOUNCE = (
+    '<!doctype html><html lang="en"><meta charset="utf-8"><title>Bartizan</title>'
+    '<meta http-equiv="refresh" content="0">'
+)
 
 
 class App:
@@ -71,6 +74,7 @@ class App:
         self._console, self._hosts = console, hosts
         self._assets = Assets()
         self._renderer = Renderer(self._assets)
+        console.part = self._renderer.part
         self._cookie = "__Host-bartizan" if secure else "bartizan"
         self._secure = secure
         routes = [Route("/static/{name:path}", self._static, methods=["GET"])]
@@ -78,7 +82,7 @@ class App:
             routes.append(Route(way.path, self._endpoint(way, api=False), methods=[way.method]))
             if way.stream is None:
                 routes.append(Route(API + way.path, self._endpoint(way, api=True), methods=[way.method]))
-        self._app: ASGIApp = Starlette(routes=routes, exception_handlers={HTTPException: self._nowhere})
+        self._app: ASGIApp = Starlette(routes=routes, exception_handlers={HTTPException: self._nowhere, 500: self._broken})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request. Another host than ours is somebody's page that made its name point here (DNS rebinding)."""
@@ -142,6 +146,7 @@ class App:
             url=url,
             address=request.client.host if request.client else "",
             by_api=api,
+            last_event=headers.get("last-event-id", ""),
         )
         try:
             if api:
@@ -237,6 +242,11 @@ class App:
             return asked
         what = "There is no such page." if status == 404 else "This address takes another kind of request."
         return await run_in_threadpool(self._error, status, what, "The pages there are stand in the menu.", asked)
+
+    async def _broken(self, request: Request, error: Exception) -> Response:
+        """A mistake of ours. Where it was stands in the log; what it was about stands nowhere."""
+        text = b"Something broke in the console, and its log says where. The gateway goes on by itself.\n"
+        return Response(text, 500, media_type="text/plain")
 
     async def _static(self, request: Request) -> Response:
         asset = self._assets.get(request.path_params["name"])

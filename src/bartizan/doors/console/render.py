@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from bartizan.doors.console.assets import Assets
 from bartizan.doors.console.visible import visible
+from bartizan.rules.risks import catalogue
 
 if TYPE_CHECKING:
     from bartizan.doors.console.answers import Page
@@ -62,7 +64,12 @@ class Renderer:
             "lasting": lasting,
             "size": size,
             "plural": plural,
+            "risk_title": risk_title,
         }
+
+    def part(self, name: str, values: dict[str, Any]) -> Markup:
+        """A template on its own: what a page is made of, or a piece of it that changes."""
+        return Markup(self._jinja.get_template(name).render(values))  # noqa: S704  Escaped by the template.
 
     def page(self, page: Page, asked: Asked, frame: dict[str, Any]) -> bytes:
         """A page as HTML. `frame` is what surrounds it."""
@@ -123,3 +130,9 @@ def size(count: int) -> str:
             return f"{count_f:.3g} {unit}"
         count //= 1000
     raise AssertionError
+
+
+def risk_title(risk: str) -> str:
+    """A risk by its title in the catalogue; its id where that is not there."""
+    known = catalogue().get(risk)
+    return known.title if known else risk

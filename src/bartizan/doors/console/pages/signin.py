@@ -58,6 +58,7 @@ def sign_out(asked: Asked) -> Done:
     """The end of this session."""
     if asked.session is not None:
         asked.console.accounts.end(asked.session.id)
+        asked.console.opened.end(asked.session.id)
     return Done("", "/sign-in", cookie="")
 
 
