@@ -12,8 +12,7 @@ from bartizan.core.decision import Action
 
 COLUMNS = (
     'id, state, action, person, clauses, clause_digests, destination, "values", risks, tell, exchange, writer, '
-    "created_us, expires_us, decided_us, decided_by, "
-    '(SELECT json_group_array("by") FROM (SELECT "by" FROM approval WHERE case_id = case_.id ORDER BY at_us, "by"))'
+    "created_us, expires_us, decided_us, decided_by"
 )
 
 
@@ -72,20 +71,24 @@ class Case:
     approvals: tuple[str, ...] = ()
 
     @classmethod
-    def from_row(cls, row: tuple[Any, ...], now_us: int, reviewers: Callable[[str], int]) -> Case:
+    def from_row(
+        cls,
+        row: tuple[Any, ...],  # Any: the columns are as different as the fields
+        approvals: tuple[str, ...],
+        now_us: int,
+        reviewers: Callable[[str], int],
+    ) -> Case:
         """A row of COLUMNS. An open case behind its time is an expired one, whether or not somebody cleaned up.
 
-        `reviewers` says how many people a clause's review takes, by its id. Any: the columns are as different as the
-        fields.
+        `reviewers` says how many people a clause's review takes, by its id.
         """
         (id_, state, action, person, clauses, digests, destination, values, risks, tell, exchange, writer, *times) = row
-        created_us, expires_us, decided_us, decided_by, approvals = times
-        approved = tuple(json.loads(approvals))
+        created_us, expires_us, decided_us, decided_by = times
         asked = json.loads(clauses)
         if state == State.OPEN:
             needs = max(map(reviewers, asked), default=1) if action == "review" else 1
         else:
-            needs = max(len(approved), 1)
+            needs = max(len(approvals), 1)
         by_clause = json.loads(values)
         return cls(
             id=id_,
@@ -105,7 +108,7 @@ class Case:
             decided_us=decided_us if state != State.OPEN else None,
             decided_by=decided_by if state != State.OPEN else None,
             needs=needs,
-            approvals=approved,
+            approvals=approvals,
         )
 
     def as_json(self) -> dict[str, object]:
