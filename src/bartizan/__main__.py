@@ -28,6 +28,7 @@ COMMANDS = {
     "accounts": ("bartizan.doors.admin.accounts:accounts", "Say who may sign in to the console."),
     "detectors": ("bartizan.doors.admin.detectors:detectors", "List and describe what looks."),
     "cases": ("bartizan.doors.admin.cases:cases", "Decide what waits for a person."),
+    "notify": ("bartizan.doors.notify.command:notify", "Say where notices of cases and alarms go, and try it."),
     "config": ("bartizan.doors.admin.config:config", "Show and check the configuration."),
     "doctor": ("bartizan.doors.admin.doctor:doctor", "Say what is missing, and how to get it."),
 }

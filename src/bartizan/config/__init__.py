@@ -22,6 +22,7 @@ from bartizan.config.model import (
     Syslog,
     SyslogAt,
     Timeouts,
+    Told,
     Upstream,
     Webhook,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "Syslog",
     "SyslogAt",
     "Timeouts",
+    "Told",
     "Upstream",
     "Webhook",
     "load",

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bartizan.config import Config, Upstream
+from bartizan.config import Config, Mail, Upstream, Webhook
 from bartizan.core.errors import ConfigError, StoreError
 from bartizan.vault.master import MasterKey
 
@@ -85,6 +85,28 @@ def upstream_key(upstream: Upstream, environ: Mapping[str, str]) -> str:
         if value := environ.get(upstream.key_env, "").strip():
             return value
         raise ConfigError(f"${upstream.key_env}: the upstream's key is not set")
+    return ""
+
+
+def webhook_url(webhook: Webhook, environ: Mapping[str, str]) -> str:
+    """Where a webhook is. Raises ConfigError."""
+    if webhook.url_file:
+        return read_secret(webhook.url_file, "the webhook's address")
+    if webhook.url_env:
+        if value := environ.get(webhook.url_env, "").strip():
+            return value
+        raise ConfigError(f"${webhook.url_env}: the webhook's address is not set")
+    return webhook.url
+
+
+def mail_password(mail: Mail, environ: Mapping[str, str]) -> str:
+    """What `user` signs in with at the mail server, or "" where nobody does. Raises ConfigError."""
+    if mail.password_file:
+        return read_secret(mail.password_file, "the mail server's password")
+    if mail.password_env:
+        if value := environ.get(mail.password_env, "").strip():
+            return value
+        raise ConfigError(f"${mail.password_env}: the mail server's password is not set")
     return ""
 
 

@@ -42,11 +42,15 @@ EVENTS = MappingProxyType(
         "case-decided": ("case", "state"),
         "refused-client": ("why", "status"),
         "slow-loop": ("stalled_ms",),
+        "notice-delayed": ("channel", "why"),
+        "notice-failed": ("channel", "why"),
     }
 )
 
 # Of these people are told besides: see home/alarms.py.
-ALARMS = frozenset({"process-ended", "policy-broken", "upstream-down", "ledger-failed", "passed-unrecorded"})
+ALARMS = frozenset(
+    {"process-ended", "policy-broken", "upstream-down", "ledger-failed", "passed-unrecorded", "notice-failed"}
+)
 
 
 class Log:

@@ -95,6 +95,15 @@ def files_at_fault(settings: Config) -> list[Problem]:
             keys.upstream_key(upstream, os.environ)
         except ConfigError as error:
             fault(f"upstreams.{name}.{'key_file' if upstream.key_file else 'key_env'}", str(error))
+    for name, webhook in settings.notify.webhooks.items():
+        try:
+            keys.webhook_url(webhook, os.environ)
+        except ConfigError as error:
+            fault(f"notify.webhooks.{name}.{'url_file' if webhook.url_file else 'url_env'}", str(error))
+    try:
+        keys.mail_password(settings.notify.mail, os.environ)
+    except ConfigError as error:
+        fault(f"notify.mail.password_{'file' if settings.notify.mail.password_file else 'env'}", str(error))
     try:
         keys.bootstrap_key(os.environ)
     except ConfigError as error:
