@@ -26,6 +26,7 @@ EXAMPLES = """\b
 Examples:
   bartizan demo
   bartizan demo --scene stream
+  bartizan demo --stay
 
 \b
 Exit codes:
@@ -180,6 +181,60 @@ def reviews(stage: Stage, tell: Teller) -> None:
     tell.expect(good, "nobody approves their own; who waited was told, and the prompt passes")
 
 
+def crowd(stage: Stage, tell: Teller) -> None:
+    """People and programs at work: what the console has to show."""
+    keys = []
+    for name, group, app in PEOPLE:
+        code, said = stage.command("keys", "add", name, "--user", name, "--group", group, "--app", app)
+        keys.append(said.splitlines()[-1].split()[-1] if code == 0 and said else "")
+    tell.line("at work", ", ".join(name.partition("@")[0] for name, _, _ in PEOPLE))
+    asked = held = 0
+    for number in range(ROUNDS):
+        for n, key in enumerate(keys):
+            text = ERRANDS[(number * 5 + n * 7) % len(ERRANDS)]
+            stage.ask("POST", "/v1/judge", {"text": text}, key=key)
+            asked += 1
+            if (number + n) % 6 == 0:
+                told = SLIPS[(number + n) % len(SLIPS)]()
+                # What waits for a person never reaches the model, so it may as well be asked.
+                waits = stage.ask("POST", "/v1/judge", {"text": told}, key=key).value.get("action")
+                asked += 1
+                if waits in ("justify", "review"):
+                    held += stage.chat(told, key=key).status == 400
+    tell.line("gateway", f"{asked} texts judged and recorded, {held} of them wait for a person")
+    tell.expect(all(keys) and held > 0, "the console has something to show: who, what, and what waits")
+
+
+PEOPLE = (
+    ("mara@example.org", "finance", "assistant"),
+    ("tom@example.org", "support", "helpdesk"),
+    ("priya@example.org", "legal", "assistant"),
+    ("jon@example.org", "engineering", "editor"),
+    ("build-bot", "engineering", "ci"),
+)
+ROUNDS = 24
+ERRANDS = (
+    "Write a unit test for parse_header().",
+    "Summarise these minutes in five points.",
+    "Translate the release notes into Norwegian.",
+    "What is a good title for a talk about tide tables?",
+    "Shorten this paragraph to two sentences.",
+    "Explain the difference between a mutex and a semaphore.",
+    "Which questions should I ask a supplier of paper?",
+    "Draft a friendly reminder for an open invoice.",
+    "List three risks of a single point of failure.",
+    "Give me a regular expression for ISO dates.",
+    "How do I thank a colleague who covered my shift?",
+)
+SLIPS: tuple[Callable[[], str], ...] = (
+    lambda: f"Why does this fail? export KEY={secret()}",
+    lambda: f"Put this into the table: card {card()}, paid.",
+    lambda: f"Say good morning.{hidden(HIDDEN)}",
+    lambda: f"Is this account right for the refund: {account()}?",
+    lambda: f"Write to nora.{secrets.token_hex(2)}@kanzlei-huber.at that we are late.",
+)
+
+
 def proves(stage: Stage, tell: Teller, first: Answer) -> None:
     """The ledger holds, one record can be proved, and an edit is found."""
     from bartizan.ledger.checkpoint import PUBLIC_FILE
@@ -215,6 +270,7 @@ SCENES: dict[str, Callable[[Stage, Teller], object]] = {
     "observe": observes,
     "justify": justifies,
     "review": reviews,
+    "crowd": crowd,
 }
 LEDGER = "ledger"  # The last scene: it ends the gateway.
 
@@ -240,12 +296,28 @@ def _title(scene: Callable[..., object]) -> str:
     return (scene.__doc__ or "").strip()
 
 
+def _stay(stage: Stage) -> None:
+    """Show the console until somebody has seen enough."""
+    if not stage.serves:
+        stage.again()
+    click.echo(f"\nLook at it in the console:  {stage.console()}\nCtrl-C ends everything.")
+    try:
+        while stage.serves:
+            time.sleep(0.5)
+    except KeyboardInterrupt:
+        click.echo()
+
+
 @click.command(epilog=EXAMPLES)
 @click.option(
     "--scene", "scenes", multiple=True, type=click.Choice([*SCENES, LEDGER]), help="Only this one; may be repeated."
 )
-def demo(scenes: tuple[str, ...]) -> int:
-    """Play harmless scenes of all that works, through the real gateway and the local model, in about a minute."""
+@click.option("--stay/--no-stay", default=None, help="Leave the console open.  [default: on a terminal]")
+def demo(scenes: tuple[str, ...], stay: bool | None) -> int:
+    """Play harmless scenes of all that works, through the real gateway and the local model, in about a minute.
+
+    The console shows what happened, until you press Ctrl-C.
+    """
     from bartizan.doors.gateway.local import HOW_TO_GET_IT, model_file
     from bartizan.doors.gateway.stage import Stage
 
@@ -254,10 +326,14 @@ def demo(scenes: tuple[str, ...]) -> int:
     tell = Teller()
     click.echo("Starting a gateway with a home of its own and the local model …", err=True)
     began_s = time.monotonic()
-    with Stage(rules.text("bartizan.doors.gateway", "demo.yaml")) as stage:
+    stays = sys.stdout.isatty() if stay is None else stay
+    with Stage(rules.text("bartizan.doors.gateway", "demo.yaml"), console=stays) as stage:
         played = _played(stage, tell, scenes)
-    took_s = time.monotonic() - began_s
-    end = "as told" if tell.as_told else "NOT as told: see above"
-    click.echo(f"\n{played} scenes in {took_s:.0f} s, {end}. The gateway has ended, and its home is removed.")
+        took_s = time.monotonic() - began_s
+        end = "as told" if tell.as_told else "NOT as told: see above"
+        click.echo(f"\n{played} scenes in {took_s:.0f} s, {end}.")
+        if stays:
+            _stay(stage)
+    click.echo("The gateway has ended, and its home is removed.")
     click.echo("Your own:  bartizan up")
     return 0 if tell.as_told else 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -27,6 +28,7 @@ START_S = 60.0
 STOP_S = 40.0
 ANSWER_S = 120.0
 CURTAIN = "bartizan-demo-"
+_LINK = re.compile(r"https?://\S+/sign-in/\S+")
 
 
 class Broken(BartizanError):
@@ -71,12 +73,13 @@ class Answer:
 class Stage:
     """`bartizan up` with a policy, as a child. Leaving the `with` ends it and removes its folder."""
 
-    def __init__(self, policy: str) -> None:
+    def __init__(self, policy: str, *, console: bool = False) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix=CURTAIN))
         self.home = self.folder / "home"
         self.home.mkdir(mode=0o700)
         (self.home / "policy.yaml").write_text(policy, encoding="utf-8")
         self.port = _free_port()
+        self._console = _free_port() if console else 0
         self._secret = secrets.token_urlsafe(32)
         # Nothing of the surroundings: not somebody's upstreams, nor their keys.
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("BARTIZAN_")}
@@ -94,8 +97,28 @@ class Stage:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._end()
 
+    @property
+    def serves(self) -> bool:
+        """Whether it runs."""
+        return self._child is not None and self._child.poll() is None
+
+    def again(self) -> None:
+        """Start once more after a stop, on the same home."""
+        self._start()
+
+    def console(self) -> str:
+        """The address of the console with a link that signs in, as `bartizan up` printed it; "" where there is none."""
+        deadline_s = time.monotonic() + START_S
+        while self._console and time.monotonic() < deadline_s:
+            told = (self.folder / "up.log").read_text("utf-8", "replace")
+            if found := _LINK.search(told):
+                return found[0]
+            time.sleep(0.05)
+        return ""
+
     def _start(self) -> None:
         command = [sys.executable, "-m", "bartizan", "up", "--gateway", f"127.0.0.1:{self.port}", "--workers", "1"]
+        command += ["--console", f"127.0.0.1:{self._console}"] if self._console else ["--no-console"]
         with (self.folder / "up.log").open("wb") as log:
             self._child = subprocess.Popen(  # noqa: S603  Our own program.
                 command,
@@ -139,9 +162,11 @@ class Stage:
         finally:
             shutil.rmtree(self.folder)
 
-    def ask(self, method: str, path: str, value: object = None, *, timeout_s: float = ANSWER_S) -> Answer:
-        """One request and its whole answer."""
-        connection, response = self._sent(method, path, value, timeout_s)
+    def ask(
+        self, method: str, path: str, value: object = None, *, timeout_s: float = ANSWER_S, key: str = ""
+    ) -> Answer:
+        """One request and its whole answer; with another key than the stage's own, as somebody else."""
+        connection, response = self._sent(method, path, value, timeout_s, key)
         try:
             raw = response.read()
         finally:
@@ -152,9 +177,9 @@ class Stage:
             told = {}
         return Answer(response.status, _headers(response), told if isinstance(told, dict) else {})
 
-    def chat(self, text: str) -> Answer:
+    def chat(self, text: str, *, key: str = "") -> Answer:
         """Ask the local model."""
-        return self.ask("POST", "/v1/chat/completions", _chat(text))
+        return self.ask("POST", "/v1/chat/completions", _chat(text), key=key)
 
     def stream(self, text: str) -> Iterator[str]:
         """The pieces of a streamed answer as they come. Raises Broken for a refusal."""
@@ -171,10 +196,10 @@ class Stage:
             connection.close()
 
     def _sent(
-        self, method: str, path: str, value: object, timeout_s: float
+        self, method: str, path: str, value: object, timeout_s: float, key: str = ""
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_s)
-        headers = {"authorization": f"Bearer {self._secret}", "content-type": "application/json"}
+        headers = {"authorization": f"Bearer {key or self._secret}", "content-type": "application/json"}
         connection.request(method, path, None if value is None else json.dumps(value).encode(), headers)
         return connection, connection.getresponse()
 

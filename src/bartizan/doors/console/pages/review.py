@@ -95,7 +95,7 @@ def _page(asked: Asked, waits: list[Case], case: Case | None) -> Page:
     if case is not None:
         values |= _beside(asked, case, [clauses[id_] for id_ in sorted(case.clauses) if id_ in clauses])
     listed = {"waits": [one.as_json() for one in waits], "case": case.as_json() if case else None}
-    return Page("review.html", values, value=listed, css=("event.css", "review.css"))
+    return Page("review.html", values, value=listed, css=("review.css",))
 
 
 def _beside(asked: Asked, case: Case, clauses: list[Clause]) -> dict[str, Any]:
