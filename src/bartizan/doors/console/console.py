@@ -5,11 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from bartizan.cases.feedback import Feedback
 from bartizan.core.errors import StoreError
+from bartizan.doors.console.health import Pulse
+from bartizan.doors.console.live import Live
 from bartizan.home.verifying import Verifier
 from bartizan.vault.accounts import Accounts
 
@@ -40,6 +43,8 @@ class Console:
         self.accounts = Accounts(home.state, home.vault, self.record)
         self.feedback = Feedback(home.state, home.vault, self.record)
         self.desk: Desk = home.desk(self.record)
+        self.pulse = Pulse(gateway, home.config)
+        self.part: Callable[[str, dict[str, Any]], str]  # a template rendered: the app says how
         self.began_us = now_us()
         self.verifier = Verifier(home.config, self._checked)
         self.verified: Report | None = None  # of the last check of the whole ledger
@@ -48,6 +53,11 @@ class Console:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+
+    @cached_property
+    def live(self) -> Live:
+        """What is new, for all who watch."""
+        return Live(self)
 
     @property
     def config(self) -> Config:
@@ -83,6 +93,7 @@ class Console:
         """End that thread."""
         self._stop.set()
         self.verifier.close()
+        self.pulse.close()
         if self._thread is not None:
             self._thread.join(timeout=10)
 

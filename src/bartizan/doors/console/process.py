@@ -11,6 +11,7 @@ import pkgutil
 import socket
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -82,7 +83,7 @@ class Process:
             console.start()
             stack.callback(console.close)
             app = App(console, ways(), hosts=hosts(config.console, port, config.console_url), secure=secure)
-            await self._serve(app)
+            await self._serve(app, console)
 
     async def _writer(self, home: Home) -> Writer:
         """This process's log. The one before us may still be finishing."""
@@ -95,8 +96,8 @@ class Process:
                     raise
                 await asyncio.sleep(0.05)
 
-    async def _serve(self, app: App) -> None:
-        server = Server(
+    async def _serve(self, app: App, console: Console) -> None:
+        server = _Server(
             ServerConfig(
                 app,
                 http="httptools",
@@ -115,6 +116,7 @@ class Process:
                 ssl_keyfile=self._config.tls_key,
             )
         )
+        server.drain = console.live.end
         self._listener.listen(BACKLOG)  # Who connects from now on waits for the first answer.
         self._control.say({"ready": os.getpid()})
         listening = asyncio.create_task(self._listen(server))
@@ -130,6 +132,17 @@ class Process:
 
     def _end(self, server: Server) -> None:
         server.should_exit = True
+
+
+class _Server(Server):
+    """Lets go of whoever listens to Live before it waits for all to be answered."""
+
+    drain: Callable[[], None]
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer what is under way, then end."""
+        self.drain()
+        await super().shutdown(sockets)
 
 
 class _Bare(logging.Formatter):
