@@ -241,6 +241,11 @@ class Feedback:
         where = f"example = '{Proposal.PROPOSED}' ORDER BY at_us, id LIMIT ?"
         return tuple(self._where(where, (limit,)))
 
+    def taken(self, limit: int = MAX_LISTED) -> tuple[Said, ...]:
+        """Those that the policy took, newest first."""
+        where = f"example = '{Proposal.TAKEN}' ORDER BY at_us DESC, id LIMIT ?"
+        return tuple(self._where(where, (limit,)))
+
     def example_text(self, id_: str, by: str) -> str:
         """The text of an example. That it was opened, and by whom, is recorded first. Raises UsageError."""
         return self._opened(id_, "example", by)

@@ -84,6 +84,11 @@ class Queue:
         where = "state = 'open' AND action = 'review' AND expires_us > ? ORDER BY expires_us, created_us, id LIMIT ?"
         return self._where(where, (now_us, limit), now_us)
 
+    def waiting(self, now_us: int) -> int:
+        """How many wait for a reviewer."""
+        query = "SELECT count(*) FROM case_ WHERE state = 'open' AND action = 'review' AND expires_us > ?"
+        return int(self._store.query(query, (now_us,))[0][0])
+
     def waiting_times(self, since_us: int, now_us: int) -> tuple[int, ...]:
         """How long reviews that ended since then had waited (µs), shortest first; of very many the latest."""
         rows = self._store.query(

@@ -146,7 +146,7 @@ def test_an_example_waits_until_somebody_takes_or_dismisses_it(desk: Desk) -> No
     assert desk.feedback.example_text(two.id, EVE) == "break this"
     assert desk.feedback.take(one.id, EVE).example is Proposal.TAKEN
     assert desk.feedback.dismiss(two.id, EVE).example is Proposal.DISMISSED
-    assert desk.feedback.proposed() == ()
+    assert desk.feedback.proposed() == () and [said.id for said in desk.feedback.taken()] == [one.id]
     for id_ in (one.id, two.id):
         with pytest.raises(UsageError, match="already"):
             desk.feedback.take(id_, EVE)

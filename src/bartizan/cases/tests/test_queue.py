@@ -111,6 +111,7 @@ def test_what_waits_comes_by_its_deadline(office: Office) -> None:
     assert [c.id for c in office.desk.waits(NOW + 6)] == [soon.id, late.id]
     assert [c.id for c in office.desk.waits(NOW + 6, limit=1)] == [soon.id]
     assert [c.id for c in office.desk.waits(soon.expires_us)] == [late.id]
+    assert (office.desk.waiting(NOW + 6), office.desk.waiting(soon.expires_us)) == (2, 1)
     office.desk.decide(soon.id, True, BOB, NOW + 7)
     assert [c.id for c in office.desk.waits(NOW + 8)] == [late.id]
 
