@@ -64,7 +64,7 @@ def _system(asked: Asked) -> tuple[Item, ...]:
 def waiting(asked: Asked) -> int:
     """How many cases wait for a reviewer."""
     try:
-        return len(asked.console.desk.waits(asked.now_us))
+        return asked.console.desk.waiting(asked.now_us)
     except StoreError:
         return 0  # The page itself says what cannot be read; the menu only counts.
 
