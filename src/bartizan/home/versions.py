@@ -60,6 +60,11 @@ class Versions:
             raise UsageError("there is no such version of the policy")
         return _version(found[0])
 
+    def after(self, id_: int) -> PolicyVersion | None:
+        """The version that took the place of one."""
+        found = self._state.query(_COLUMNS + "WHERE id > ? ORDER BY id LIMIT 1", (id_,))
+        return _version(found[0]) if found else None
+
     def text(self, id_: int) -> str:
         """What it said, to the byte. Raises UsageError."""
         found = self._state.query("SELECT text FROM policy_version WHERE id = ?", (id_,))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from bartizan.policy.explain import about
 
 if TYPE_CHECKING:
-    from bartizan.policy.diff import Effect
+    from bartizan.policy.clause import Clause
+    from bartizan.policy.diff import Change, Effect
     from bartizan.policy.explain import Answer, Explanation
     from bartizan.policy.model import Policy
 
@@ -75,6 +76,25 @@ def explained(read: Policy, explanation: Explanation) -> dict[str, object]:
     }
 
 
+def compared(changes: Iterable[Change], result: Effect | None) -> dict[str, object]:
+    """What a new version changes, and would have changed, as JSON: `bartizan.policy-diff/1`."""
+    value: dict[str, object] = {
+        "schema": "bartizan.policy-diff/1",
+        "changes": [{"what": c.what, "sort": c.sort.value, "how": list(c.how)} for c in changes],
+    }
+    if result is not None:
+        value["effect"] = {
+            "decided": result.decided,
+            "stricter": result.stricter,
+            "looser": result.looser,
+            "edited": result.edited,
+            "ids": list(result.ids),
+            "unanswerable": dict(result.unanswerable),
+            "unknown": result.unknown,
+        }
+    return value
+
+
 def effect(result: Effect, days: int) -> str:
     """What a new version would have done with the decisions of so many days."""
     lines = [
@@ -98,22 +118,7 @@ def shown(read: Policy) -> dict[str, object]:
         "policy": read.ref,
         "owner": read.owner,
         "bodies": read.bodies.value,
-        "clauses": [
-            {
-                "id": c.id,
-                "says": c.says,
-                "why": c.why,
-                "when": c.when,
-                "then": c.then.value,
-                "approvals": c.reviewers,
-                "mode": c.mode.value,
-                "tell": c.tell,
-                "on_failure": c.on_failure.name.lower(),
-                "stream": c.stream.value,
-                "digest": c.digest,
-            }
-            for c in read.clauses
-        ],
+        "clauses": [clause(one) for one in read.clauses],
         "exceptions": [
             {
                 "clause": e.clause,
@@ -125,6 +130,23 @@ def shown(read: Policy) -> dict[str, object]:
             }
             for e in read.exceptions
         ],
+    }
+
+
+def clause(c: Clause) -> dict[str, object]:
+    """One clause of it."""
+    return {
+        "id": c.id,
+        "says": c.says,
+        "why": c.why,
+        "when": c.when,
+        "then": c.then.value,
+        "approvals": c.reviewers,
+        "mode": c.mode.value,
+        "tell": c.tell,
+        "on_failure": c.on_failure.name.lower(),
+        "stream": c.stream.value,
+        "digest": c.digest,
     }
 
 

@@ -213,21 +213,7 @@ def diff(old: Path, new: Path, days: int | None, home: Path | None, format_: str
     changes = compared(before, after)
     result = effect(before, after, _past(config, before, days)) if days else None
     if format_ == "json":
-        value: dict[str, object] = {
-            "schema": "bartizan.policy-diff/1",
-            "changes": [{"what": c.what, "sort": c.sort.value, "how": list(c.how)} for c in changes],
-        }
-        if result is not None:
-            value["effect"] = {
-                "decided": result.decided,
-                "stricter": result.stricter,
-                "looser": result.looser,
-                "edited": result.edited,
-                "ids": list(result.ids),
-                "unanswerable": dict(result.unanswerable),
-                "unknown": result.unknown,
-            }
-        click.echo(json.dumps(value, indent=2))
+        click.echo(json.dumps(policies.compared(changes, result), indent=2))
         return
     for change in changes:
         click.echo(f"{change.what}: {change.sort}")

@@ -13,7 +13,10 @@ from bartizan.cases.feedback import Feedback
 from bartizan.core.errors import StoreError
 from bartizan.doors.console.health import Pulse
 from bartizan.doors.console.live import Live
+from bartizan.doors.console.opened import Opened
+from bartizan.doors.console.workbench import Workbench
 from bartizan.home.verifying import Verifier
+from bartizan.home.versions import noticed
 from bartizan.vault.accounts import Accounts
 
 if TYPE_CHECKING:
@@ -43,6 +46,8 @@ class Console:
         self.accounts = Accounts(home.state, home.vault, self.record)
         self.feedback = Feedback(home.state, home.vault, self.record)
         self.desk: Desk = home.desk(self.record)
+        self.opened = Opened()
+        self.workbench = Workbench(home)
         self.pulse = Pulse(gateway, home.config)
         self.part: Callable[[str, dict[str, Any]], str]  # a template rendered: the app says how
         self.began_us = now_us()
@@ -85,7 +90,8 @@ class Console:
     # ---- Following the ledger ----------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Follow the ledger in a thread of its own."""
+        """Follow the ledger in a thread of its own, and the policy's file from another one."""
+        self.home.watch(lambda _: self._policy_changed())
         self._thread = threading.Thread(target=self._follow, name="events", daemon=True)
         self._thread.start()
 
@@ -100,7 +106,15 @@ class Console:
     def _checked(self, report: Report, when_us: int) -> None:
         self.verified, self.verified_us = report, when_us
 
+    def _policy_changed(self) -> None:
+        """Somebody put another policy in force: the history has it, whoever it was."""
+        try:
+            noticed(self.home)
+        except StoreError as error:
+            self.log.alarm("console-store", why=type(error).__name__)
+
     def _follow(self) -> None:
+        self._policy_changed()
         while True:
             try:
                 read = self.index.follow()
