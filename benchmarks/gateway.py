@@ -39,7 +39,7 @@ def command(home: Path, port: int, upstream_port: int) -> list[str]:
     """`bartizan up` in front of the scripted upstream, without the local model."""
     return [
         sys.executable, "-m", "bartizan", "up", "--home", str(home), "--gateway", f"127.0.0.1:{port}", "--workers", "1",
-        "--metrics", f"127.0.0.1:{processes.free_port()}",
+        "--metrics", f"127.0.0.1:{processes.free_port()}", "--no-console",
         "--upstream", f"scripted=http://127.0.0.1:{upstream_port}/v1",
     ]  # fmt: skip
 

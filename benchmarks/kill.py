@@ -101,7 +101,7 @@ def up(home: Path, port: int, upstream_port: int, *more: str, before: tuple[str,
     where = ["--home", str(home), "--gateway", f"127.0.0.1:{port}", "--metrics", f"127.0.0.1:{free_port()}"]
     where += ["--upstream", f"scripted=http://127.0.0.1:{upstream_port}/v1"]
     process = subprocess.Popen(
-        [*before, *BARTIZAN, "up", *where, *more],
+        [*before, *BARTIZAN, "up", "--no-console", *where, *more],
         env=os.environ | {"BARTIZAN_BOOTSTRAP_KEY": KEY},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
