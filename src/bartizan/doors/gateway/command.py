@@ -60,9 +60,11 @@ def up(config_file: Path | None, home: Path | None, upstreams: tuple[str, ...], 
 
 async def _up(config: Config, began: float) -> None:
     from bartizan.doors.gateway.supervisor import Supervisor
+    from bartizan.home.alarms import Bell
     from bartizan.report.logline import Log
 
-    log = Log(as_json=config.log_format == "json")
+    bell = Bell(config.home, "supervisor")
+    log = Log(as_json=config.log_format == "json", told=bell.ring)
     model = _model(config)
     supervisor = Supervisor(config, log, _tell, model=model)
     _tell(
@@ -73,6 +75,7 @@ async def _up(config: Config, began: float) -> None:
     finally:
         log.event("stopped", pid=os.getpid())
         log.close()
+        bell.close()
 
 
 def _tell(line: str) -> None:
