@@ -32,7 +32,7 @@ SAYS: Mapping[str, str] = {
     "policy-broken": "The policy file does not hold ({where}). What was in force before stays in force.",
     "upstream-down": "The upstream {upstream} does not answer.",
     "process-ended": "The process {process} ended (code {code}) and is started again.",
-    "notice-failed": "Notices to {channel} were given up ({why}).",
+    "notice-failed": "Notices to {channel} did not arrive ({why}).",
     "alarms-dropped": "{alarms} more alarms at once than could be written down.",
 }
 

@@ -19,13 +19,14 @@ from bartizan.home.notices import Notice
 from bartizan.version import __version__
 
 LONGEST_AFTER_S = 6 * 3600.0
+IN_FULL = 10  # Of more at once only titles and links: a message has 40,000 characters.
 FOR_GOOD = frozenset({400, 413, 415, 422})  # It read the message and does not want it.
 
 
 class Hook:
     """One webhook."""
 
-    at_once = 10
+    at_once = 50
     gap_s = 1.0  # Slack takes one a second.
     every_s = 0.0
 
@@ -75,13 +76,17 @@ class Hook:
 
 def text(notices: Sequence[Notice]) -> str:
     """The message, in Slack's mrkdwn."""
-    return "\n\n".join(_one(notice) for notice in notices)
+    whole, rest = notices[:IN_FULL], notices[IN_FULL:]
+    return "\n\n".join([*map(_one, whole), *(["\n".join(map(_title, rest))] if rest else [])])
 
 
 def _one(notice: Notice) -> str:
+    return "\n".join([_title(notice), *map(_escaped, notice.lines())])
+
+
+def _title(notice: Notice) -> str:
     link = notice.link.translate({ord(c): f"%{ord(c):02X}" for c in "<>| "})
-    title = f"*{_escaped(notice.title)}*" + (f" <{_escaped(link)}|Open>" if link else "")
-    return "\n".join([title, *map(_escaped, notice.lines())])
+    return f"*{_escaped(notice.title)}*" + (f" <{_escaped(link)}|Open>" if link else "")
 
 
 def _escaped(words: str) -> str:

@@ -80,6 +80,15 @@ def test_several_notices_are_one_message() -> None:
     assert text.endswith("\n\n*Größe: The upstream house does not answer.*")
 
 
+def test_a_flood_is_a_message_that_a_chat_takes() -> None:
+    long = replace(NOTICE, facts=dict.fromkeys(("risks", "clause"), "<" * 300))
+    with webhook() as server:
+        hook = Hook(lambda: f"http://127.0.0.1:{server.port}", secret=True)
+        assert hook.send([long] * hook.at_once, NOW_S).sent
+    (text,) = server.texts
+    assert text.count("|Open>") == hook.at_once and text.count("Clause: ") == 10 and len(text) < 40_000
+
+
 @pytest.mark.parametrize(
     ("status", "headers", "outcome"),
     [

@@ -143,10 +143,10 @@ def test_after_a_day_it_is_given_up_and_said(house: House) -> None:
         until(lambda: standings(house.state, config)[0].given_up == 1)
         until(lambda: alarms(house.state, 0))
         (alarm,) = alarms(house.state, 0)
-        assert alarm.says == "Notices to webhook:chat were given up (HTTP 503)."
+        assert alarm.says == "Notices to webhook:chat did not arrive (HTTP 503)."
         house.case()
         until(lambda: len(server.posts) == 4)
-    assert "given up" not in "".join(server.texts) and "c-2" in server.texts[3]
+    assert "did not arrive" not in "".join(server.texts) and "c-2" in server.texts[3]
 
 
 def test_what_a_receiver_does_not_want_holds_up_nothing(house: House) -> None:
