@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 FOLLOW_EVERY_S = 0.25  # Live sends at most four batches a second.
 BEHIND = 500  # Records in one reading: more are waiting, so there is no pause.
 MAX_SAID = 1000
+# The ledger is checked once by itself: when whatever starts has started, and where that takes under half a minute of a
+# core that has nothing else to do.
+CHECK_AFTER_S = 10.0
+CHECK_RECORDS = 1_000_000
 
 
 class Console:
@@ -115,9 +119,14 @@ class Console:
 
     def _follow(self) -> None:
         self._policy_changed()
+        check_at: float | None = time.monotonic() + CHECK_AFTER_S
         while True:
             try:
                 read = self.index.follow()
+                if check_at is not None and read < BEHIND and time.monotonic() > check_at:
+                    check_at = None
+                    if self.index.status().records <= CHECK_RECORDS:
+                        self.verifier.start()
             except StoreError as error:
                 read = 0
                 self.log.alarm("console-behind", why=type(error).__name__)
