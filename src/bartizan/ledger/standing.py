@@ -13,6 +13,8 @@ from bartizan.ledger.proof import is_consistent
 from bartizan.ledger.tree import consistency
 from bartizan.store.logfile import LogFile, logs
 
+PATIENCE_S = 0.1  # A page shows many logs: one that somebody keeps must not make the others wait.
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -51,7 +53,7 @@ def standing(path: Path) -> Standing:
     wal = path.with_name(path.name + "-wal")
     found = Standing(name, sum(one.stat().st_size for one in (path, wal) if one.exists()), path=path)
     try:
-        with LogFile.reading(path) as file:
+        with LogFile.reading(path, patience_s=PATIENCE_S) as file:
             size = file.size()
             number, signed, note = file.last_checkpoint() or (0, 0, "")
             ends = [row.time_us for at in (0, size - 1) for row in file.records(at, at + 1)]
@@ -98,7 +100,7 @@ def _disagrees(one: Standing, kept: Note, last: Note, publics: Sequence[bytes]) 
     if old.size > new.size:
         return f"ends at {new.size} records, and checkpoint {old.number} outside has {old.size}"
     try:
-        with LogFile.reading(one.path) as file:
+        with LogFile.reading(one.path, patience_s=PATIENCE_S) as file:
             path = consistency(old.size, new.size, file.tile) if old.size > 0 else []
     except StoreError as error:
         return str(error)

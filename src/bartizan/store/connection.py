@@ -27,7 +27,7 @@ _CLASSES = {
 }
 _ADVICE = {
     StoreFull: "free some room on this disk",
-    StoreBusy: "another process kept it for more than 5 seconds",
+    StoreBusy: "another process keeps it",
     StoreBroken: "keep the file as evidence and restore a copy; `bartizan ledger verify` says what still holds",
 }
 
@@ -52,7 +52,15 @@ class Connection:
     Not thread-safe: its owner locks.
     """
 
-    def __init__(self, path: Path, *, readonly: bool = False, factory: FileLayer = SQLITE) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        readonly: bool = False,
+        factory: FileLayer = SQLITE,
+        patience_s: float = BUSY_TIMEOUT_S,
+    ) -> None:
+        """`patience_s`: how long another process may keep the file before that is an error."""
         self.path = path
         if not readonly and not path.exists():
             os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))  # WAL and shm inherit the mode
@@ -63,7 +71,7 @@ class Connection:
             self._raw = sqlite3.connect(
                 f"file:{_quoted(path)}?mode={mode}",
                 uri=True,
-                timeout=BUSY_TIMEOUT_S,
+                timeout=patience_s,
                 isolation_level=None,
                 check_same_thread=False,
                 factory=factory,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bartizan.core.errors import StoreBroken, StoreError
-from bartizan.store.connection import SQLITE, Connection, FileLayer
+from bartizan.store.connection import BUSY_TIMEOUT_S, SQLITE, Connection, FileLayer
 
 FORMAT = 1
 APPLICATION_ID = 0x42545A4E  # "BTZN", so that file(1) and we know a log when we see one
@@ -100,9 +100,9 @@ class LogFile:
 
     @classmethod
     @contextmanager
-    def reading(cls, path: Path) -> Iterator[LogFile]:
+    def reading(cls, path: Path, *, patience_s: float = BUSY_TIMEOUT_S) -> Iterator[LogFile]:
         """Open to read, also while its owner writes: everything inside is of one moment."""
-        connection = Connection(path, readonly=True)
+        connection = Connection(path, readonly=True, patience_s=patience_s)
         try:
             connection.query("BEGIN")
             _check(connection)

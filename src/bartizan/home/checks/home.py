@@ -13,6 +13,7 @@ from bartizan.config import Config
 from bartizan.core.errors import BartizanError, ConfigError, PolicyError, StoreError
 from bartizan.home import keys
 from bartizan.home.checks.answer import Answer, fail, ok, warn
+from bartizan.ledger.standing import standings
 from bartizan.policy.clause import OnFull
 from bartizan.store.connection import Connection
 from bartizan.store.logfile import LogFile, logs
@@ -218,14 +219,8 @@ def outside(config: Config, environ: Mapping[str, str]) -> Iterator[Answer]:
 def clock(config: Config, environ: Mapping[str, str]) -> Iterator[Answer]:
     """Whether the time can be right."""
     now_s = time.time()
-    latest_us = 0
-    for path in logs(config.home) if config.home.is_dir() else []:
-        try:
-            with LogFile.reading(path) as file:
-                size = file.size()
-                latest_us = max([latest_us, *(row.time_us for row in file.records(max(0, size - 1)))])
-        except StoreError:
-            continue  # What is wrong with that file is the ledger's answer.
+    found = standings(config.home) if config.home.is_dir() else ()
+    latest_us = max((log.last_us for log in found), default=0)  # What cannot be read is the ledger's answer.
     if now_s < BUILT_S:
         yield fail("the clock shows a time before this program was written", "Set it, or let NTP do so.")
     elif latest_us > now_s * 1e6 + 1e6:

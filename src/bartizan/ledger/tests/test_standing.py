@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -30,6 +32,19 @@ def test_a_log_that_is_written_now_can_be_read(place: Place) -> None:
     writer.wait(writer.append(place.entry(0)))
     (one,) = standings(place.path)
     assert one.records == 2 and not one.problem
+
+
+def test_a_log_that_somebody_keeps_is_said_at_once(place: Place) -> None:
+    place.write(3)
+    place.write(3, name="gateway-1")
+    other = sqlite3.connect(place.log())
+    other.execute("PRAGMA locking_mode=EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    began = time.monotonic()
+    kept, free = standings(place.path)
+    other.close()
+    assert "another process keeps it" in kept.problem and free.records == 4
+    assert time.monotonic() - began < 4
 
 
 def test_a_file_that_is_no_log_is_said_and_the_others_stand(place: Place) -> None:
