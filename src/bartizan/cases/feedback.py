@@ -265,11 +265,15 @@ class Feedback:
     # ---- Who looks after it -----------------------------------------------------------------------------------------
 
     def assign(self, subject: str, to: str, by: str, now_us: int) -> Assigned | None:
-        """Give an exchange or a case to somebody, in place of whoever has it; to "": nobody looks after it any more."""
+        """Give an exchange, a case or a shape of events to somebody, in place of whoever has it; to "": to nobody."""
         _id(subject, "subject")
         assigned = Assigned(subject, whose(self._vault, to), self._somebody(by), now_us)
-        case = {"case": subject, "exchange": ""} if subject.startswith("c-") else {"exchange": subject}
-        self._record({"event": "assigned", **case, "assignee": assigned.assignee, "by": assigned.by})
+        about = {"exchange": subject}
+        if subject.startswith("c-"):
+            about = {"case": subject, "exchange": ""}
+        elif subject.startswith("shape:"):
+            about = {"shape": subject.removeprefix("shape:"), "exchange": ""}
+        self._record({"event": "assigned", **about, "assignee": assigned.assignee, "by": assigned.by})
         with self._state.transaction() as tx:
             tx.change("DELETE FROM assignment WHERE subject = ?", (subject,))
             if assigned.assignee:

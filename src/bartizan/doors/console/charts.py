@@ -193,9 +193,9 @@ def _stack(one: Bucket, outcomes: Sequence[str], x: float, width: float, base: f
 def _bar(css: str, x: float, width: float, base: float, height: float) -> Markup:
     if not height:
         return Markup("")
-    return Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}"/>').format(
-        css, _number(x), _number(base - height), _number(width), _number(height)
-    )
+    # A page has some hundred of them: nothing here comes from outside, so nothing has to be escaped.
+    x_, y, width_, height_ = _number(x), _number(base - height), _number(width), _number(height)
+    return Markup(f'<rect class="{css}" x="{x_}" y="{y}" width="{width_}" height="{height_}"/>')  # noqa: S704
 
 
 def _group(title: str, marks: Markup) -> Markup:
