@@ -112,7 +112,8 @@ def enable(asked: Asked) -> Done:
 
 def _roles(asked: Asked) -> frozenset[Role]:
     """Those that were ticked; a word that is no role is nobody's wish."""
-    return frozenset(Role) & frozenset(asked.many("roles"))
+    ticked = asked.many("roles")
+    return frozenset(role for role in Role if role.value in ticked)
 
 
 ROUTES = (
