@@ -44,13 +44,9 @@ class Link:
 
 def listed(asked: Asked, link: Link | None = None) -> Page:
     """All accounts; and a link to hand over, where one was just made."""
-    accounts = asked.console.accounts
-    found = accounts.accounts()
+    found = asked.console.accounts.accounts()
     values = {
-        "accounts": [
-            Listed(one, len(accounts.sessions(one.person)), len(accounts.tokens(one.person)))
-            for one in found[:MAX_SHOWN]
-        ],
+        "accounts": [_listed(asked, one) for one in found[:MAX_SHOWN]],
         "hidden": max(0, len(found) - MAX_SHOWN),
         "roles": SAYS,
         "link": link,
@@ -59,8 +55,25 @@ def listed(asked: Asked, link: Link | None = None) -> Page:
     }
     value: dict[str, object] = {"schema": "bartizan.accounts/1", "accounts": [_json(one) for one in found]}
     if link is not None:
-        value = {"schema": "bartizan.account-link/1", "name": link.name, "link": link.url, "minutes": link.minutes}
+        value = _link_json(link)
     return Page("settings_accounts.html", values, value=value, css=CSS)
+
+
+def one(asked: Asked, link: Link | None = None) -> Page:
+    """One account, and what can be done about it; and a link to hand over, where one was just made."""
+    account = asked.console.accounts.account(asked.path["person"])
+    values = {"one": _listed(asked, account), "roles": SAYS, "minutes": MINUTES, "link": link}
+    value = _link_json(link) if link is not None else {"schema": "bartizan.account/1", **_json(account)}
+    return Page("settings_account.html", values, value=value, css=CSS)
+
+
+def _listed(asked: Asked, one: Account) -> Listed:
+    accounts = asked.console.accounts
+    return Listed(one, len(accounts.sessions(one.person)), len(accounts.tokens(one.person)))
+
+
+def _link_json(link: Link) -> dict[str, object]:
+    return {"schema": "bartizan.account-link/1", "name": link.name, "link": link.url, "minutes": link.minutes}
 
 
 def _json(one: Account) -> dict[str, object]:
@@ -77,37 +90,37 @@ def _json(one: Account) -> dict[str, object]:
 def add(asked: Asked) -> Page:
     """A new account, and a link to hand over."""
     made = asked.console.accounts.add(asked.text("name", at_most=MAX_NAME), _roles(asked), by=asked.who.person)
-    return _with_link(asked, made)
+    return listed(asked, _linked(asked, made))
 
 
 def make_link(asked: Asked) -> Page:
     """A link for somebody who forgot their password, or never had one."""
-    return _with_link(asked, asked.console.accounts.account(asked.path["person"]))
+    return one(asked, _linked(asked, asked.console.accounts.account(asked.path["person"])))
 
 
-def _with_link(asked: Asked, account: Account) -> Page:
+def _linked(asked: Asked, account: Account) -> Link:
     minutes = int(asked.choice("minutes", [str(one) for one in MINUTES], str(LINK_MINUTES)))
     secret = asked.console.accounts.link(account.person, by=asked.who.person, minutes=minutes)
-    return listed(asked, Link(account.name, f"{asked.console.url.rstrip('/')}/sign-in/{secret}", minutes))
+    return Link(account.name, f"{asked.console.url.rstrip('/')}/sign-in/{secret}", minutes)
 
 
 def change(asked: Asked) -> Done:
     """Other roles."""
     made = asked.console.accounts.change(asked.path["person"], _roles(asked), by=asked.who.person)
     what = ", ".join(sorted(made.roles)) or "none: they see their own cases"
-    return Done(f"{made.name} now has the roles {what}.", "/settings/accounts", _json(made))
+    return Done(f"{made.name} now has the roles {what}.", f"/settings/accounts/{made.person}", _json(made))
 
 
 def disable(asked: Asked) -> Done:
     """Nobody gets in by this account any more."""
     made = asked.console.accounts.disable(asked.path["person"], by=asked.who.person)
-    return Done(f"{made.name} can sign in no more.", "/settings/accounts", _json(made))
+    return Done(f"{made.name} can sign in no more.", f"/settings/accounts/{made.person}", _json(made))
 
 
 def enable(asked: Asked) -> Done:
     """They may sign in again."""
     made = asked.console.accounts.enable(asked.path["person"], by=asked.who.person)
-    return Done(f"{made.name} can sign in again.", "/settings/accounts", _json(made))
+    return Done(f"{made.name} can sign in again.", f"/settings/accounts/{made.person}", _json(made))
 
 
 def _roles(asked: Asked) -> frozenset[Role]:
@@ -119,6 +132,7 @@ def _roles(asked: Asked) -> frozenset[Role]:
 ROUTES = (
     page("/settings/accounts", listed, Role.ADMIN),
     act("/settings/accounts", add, Role.ADMIN),
+    page("/settings/accounts/{person}", one, Role.ADMIN),
     act("/settings/accounts/{person}/link", make_link, Role.ADMIN),
     act("/settings/accounts/{person}/roles", change, Role.ADMIN),
     act("/settings/accounts/{person}/disable", disable, Role.ADMIN),

@@ -71,7 +71,7 @@ def account(asked: Asked) -> Page:
         "welcome": asked.query.get("welcome") == "1",
         "why": "",
     }
-    return Page("account.html", values)
+    return Page("account.html", values, css=("settings.css",))
 
 
 def set_password(asked: Asked) -> Done:

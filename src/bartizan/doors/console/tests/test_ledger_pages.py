@@ -105,7 +105,7 @@ def test_checkpoints_kept_outside_are_held_against_the_logs(tmp_path: Path) -> N
     with console(tmp_path / "home", config=f"checkpoint_file: {outside}\n") as up:
         decided(up, 300)
         page = checked(up)
-        assert "The record is whole." in page and "Agrees with" in page
+        assert "The record is whole." in page and "Its checkpoints agree, for" in page
         name = logs(up.home.path)[-1].name
         outside.write_text(outside.read_text().replace("\n301\n", "\n302\n"))
         assert "Does not agree" in up.browser(Role.VIEWER).get("/ledger").text, name
