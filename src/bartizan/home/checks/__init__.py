@@ -17,6 +17,7 @@ CHECKS: Mapping[str, Callable[[Config, Mapping[str, str]], Iterator[Answer]]] = 
     "upstreams": machine.upstreams,
     "home": home.home,
     "master key": home.master_key,
+    "signing key": home.signing_key,
     "keys": home.gateway_keys,
     "console": home.console,
     "policy": home.policy,

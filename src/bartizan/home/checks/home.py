@@ -66,6 +66,26 @@ def master_key(config: Config, environ: Mapping[str, str]) -> Iterator[Answer]:
         yield ok(f"from {master.source}")
 
 
+def signing_key(config: Config, environ: Mapping[str, str]) -> Iterator[Answer]:
+    """The key that signs checkpoints, and the public one that others check them with."""
+    if not _current(config):
+        return
+    from bartizan.home.verifying import public_keys
+
+    try:
+        signer = keys.signer(config, environ, create=False)
+        publics = public_keys(config.home)
+    except BartizanError as error:
+        says, _, do = str(error).partition("\n")
+        yield fail(says, do.strip() or "Restore it from a copy.")
+        return
+    if signer.public not in publics:
+        do = "Restore the one that belongs to it; `bartizan ledger verify --key` takes both."
+        yield fail("signing.pub is not the public key of the signing key in force", do)
+    else:
+        yield ok("signing.pub belongs to it")
+
+
 def gateway_keys(config: Config, environ: Mapping[str, str]) -> Iterator[Answer]:
     """Who may come in."""
     try:

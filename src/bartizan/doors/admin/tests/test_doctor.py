@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import resource
 import shutil
@@ -106,6 +107,18 @@ def test_the_master_key(home: Home, here: Path, tmp_path: Path) -> None:
     assert levels("master key", here, {"BARTIZAN_MASTER_KEY_FILE": str(outside)}) == ["ok"]
     assert levels("master key", here) == ["fail"]
     assert levels("master key", here, {"BARTIZAN_MASTER_KEY": "ab" * 32}) == ["fail"]
+
+
+def test_the_signing_key(home: Home, here: Path) -> None:
+    assert levels("signing key", here) == ["ok"]
+    public = home.path / "signing.pub"
+    right = public.read_bytes()
+    for wrong in (base64.b64encode(b"x" * 32), b"rubbish", b""):
+        public.write_bytes(wrong)
+        assert levels("signing key", here) == ["fail"], wrong
+    public.write_bytes(right)
+    (home.path / "signing.key").unlink()
+    assert levels("signing key", here) == ["fail"]
 
 
 def test_keys(home: Home, here: Path) -> None:
