@@ -30,7 +30,7 @@ DAY_US = 86_400_000_000
 # What people do. Signing in and out, and logs that begin, would hide it.
 TOLD = (
     "account-*", "key-*", "token-*", "link-made", "sign-in-failed", "password-set", "policy-*", "case-*", "feedback*",
-    "name-opened", "text*", "exported", "forgotten", "retention*",
+    "example-*", "note-opened", "assigned", "name-opened", "text*", "exported", "forgotten", "retention*",
 )  # fmt: skip
 _EXCHANGE = re.compile(r"[\x21-\x7e]{1,200}")
 
