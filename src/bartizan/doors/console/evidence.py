@@ -340,7 +340,7 @@ class _Reading:
             first, begin = _at(at)
             wanted = [(n, [(begin if n == first else 0, len(self._leaves[n].text))]) for n in self._from(first)]
         elif whole or sum(len(leaf.text) for leaf in self._leaves) <= SHORT:
-            wanted = [(n, [(0, len(leaf.text))]) for n, leaf in enumerate(self._leaves)]
+            wanted = [(n, [(0, len(leaf.text))]) for n, leaf in enumerate(self._leaves) if whole or self._tells(n)]
         else:
             wanted = [(n, self._passages(n)) for n in self._interesting()]
         out: list[Block] = []
@@ -359,10 +359,14 @@ class _Reading:
     def _from(self, first: int) -> Iterable[int]:
         return range(min(first, len(self._leaves)), len(self._leaves))
 
+    def _tells(self, n: int) -> bool:
+        """Whether a part says more than a page's facts: not the model's mere name."""
+        return self._leaves[n].whole != "model" or n in self._spans or n in self._edits
+
     def _interesting(self) -> list[int]:
         """The parts with something in them; where there are none, those that a conversation begins with."""
         touched = sorted({*self._spans, *self._edits})
-        return touched or list(range(min(len(self._leaves), 20)))
+        return touched or [n for n in range(min(len(self._leaves), 20)) if self._tells(n)]
 
     def _passages(self, n: int) -> list[tuple[int, int]]:
         """Where something is, with lines around it; neighbours as one."""

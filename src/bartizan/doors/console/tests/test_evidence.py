@@ -147,10 +147,9 @@ def test_a_chat_is_shown_message_by_message_with_its_findings(vault) -> None:
         ("User, message 2", ""),
         ("Assistant, message 3", "part 1"),
         ("", "part 2"),
-        ("Model's name", ""),
     ]
     assert '<mark class="m1" data-n="1">SECRET</mark><sup><a href="#f1"' in html_of(shown)
-    assert text_of(shown).text == f"Be brief.\x1fmy key is SECRET {XSS}\x1fone\x1ftwo\x1fgpt-4o"
+    assert text_of(shown).text == f"Be brief.\x1fmy key is SECRET {XSS}\x1fone\x1ftwo"
     assert text_of(shown).tags <= {"mark", "span"}
     (note,) = shown.notes
     assert (note.number, note.risk, note.severity, note.marked, note.level) == (1, "secret.jwt", "high", True, 3)
