@@ -177,7 +177,7 @@ def fill(folder: Path, count: int = COUNT, seed: int = 1) -> Path:
         clock[0] = moment_us
         ticket = 0
         for context in chance.choices(who, weights, k=min(together, count - done)):
-            ticket = _exchange(home, writer, chance, context, policy.ref, ids.next(), moment_us)
+            ticket = exchange(home, writer, chance, context, policy.ref, ids.next(), moment_us)
             done += 1
         writer.wait(ticket)
     writer.close()
@@ -185,9 +185,10 @@ def fill(folder: Path, count: int = COUNT, seed: int = 1) -> Path:
     return folder
 
 
-def _exchange(
+def exchange(
     home: Home, writer: Writer, chance: random.Random, context: Context, policy: str, id_: str, when_us: int
 ) -> int:
+    """Record one: its request and, where that passes, its answer. The ticket of the last record."""
     provider, model, host = chance.choices(MODELS, (30, 20, 15, 10, 8, 8, 6, 3))[0]
     decision = _drawn(chance, REQUESTS)
     ticket = 0
