@@ -41,7 +41,7 @@ def _named(field: str, counted: Counter[int], connection: Connection, names: Nam
     if field in _WORDS:
         # Only one of the words is "", so one more than wanted is enough.
         words = names.words([number for number, _ in counted.most_common(top + 1)], connection)
-        return _most({words[number]: counted[number] for number in words}, top)
+        return _most({words[number]: n for number, n in counted.most_common(top + 1)}, top)
     if field == "action":
         return _most({OUTCOMES[outcome]: n for outcome, n in counted.items()}, top)
     if field == "would":
@@ -73,8 +73,9 @@ def _of_shape(field: str, number: int, connection: Connection, names: Names) -> 
 
 
 def _most(counted: dict[str, int], top: int) -> Counts:
+    """Of those that occur as often, the ones seen first: the newest."""
     named = ((value, n) for value, n in counted.items() if value)
-    return tuple(sorted(named, key=lambda item: (-item[1], item[0]))[: max(0, top)])
+    return tuple(sorted(named, key=lambda item: -item[1])[: max(0, top)])
 
 
 def groups(asked: Query, connection: Connection, names: Names, limit: int, sample: int) -> tuple[Group, ...]:

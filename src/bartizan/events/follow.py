@@ -75,6 +75,7 @@ class Follower:
         self._ends: dict[str, int] = {}  # logs that were left, and how many of their records count
         self._stamps: dict[Path, _Stamp] = {}
         self._problems: dict[str, str] = {}
+        self._closing = False
         self.doubt = False  # set by whoever reads and finds the file broken
         self.behind = 0
 
@@ -88,9 +89,14 @@ class Follower:
     def open(self) -> None:
         """Make the file if there is none, unless another process follows this home. Raises StoreError."""
         with self._lock:
-            self._begin()
+            try:
+                self._begin()
+            except StoreBroken:
+                self._renew()
 
     def close(self) -> None:
+        """End, after the batch that is being written."""
+        self._closing = True
         with self._lock:
             self._end()
             if self._held:
@@ -101,9 +107,9 @@ class Follower:
         """Take in what the logs hold by now, at most so many records; how many there were."""
         with self._lock:
             try:
-                if not self._begin():
-                    return 0
                 try:
+                    if self._closing or not self._begin():
+                        return 0
                     taken = self._follow(most)
                 except (_Doubt, StoreBroken):
                     self._renew()
@@ -160,7 +166,7 @@ class Follower:
         work = self._survey()
         self.behind = sum(news.until - self._at(news) for news in work)
         taken = 0
-        while work and taken < most:
+        while work and taken < most and not self._closing:
             some = work[:_OPEN]
             wanted = min(BATCH, most - taken)
             batch = self._read(some, wanted)

@@ -51,8 +51,8 @@ class Index:
         return index
 
     def close(self) -> None:
-        self._follower.close()
         self._readers.close()
+        self._follower.close()  # last: whoever may write leaves one file behind
 
     def __enter__(self) -> Index:
         return self

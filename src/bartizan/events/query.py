@@ -157,6 +157,8 @@ def _tagged(kind: Field, values: tuple[str, ...], connection: Connection) -> _Co
     if not found:
         return None
     sql = f"e.shape IN (SELECT shape FROM shape_tag WHERE tag IN ({words}))"  # noqa: S608
+    if kind in (Field.KIND, Field.DOOR):
+        return sql, params, None  # too broad to have tags
     unmarked = "SELECT 1 FROM shape_tag t JOIN shape s ON s.id = t.shape WHERE NOT s.marked AND t.tag IN "
     if connection.query(f"{unmarked} ({words}) LIMIT 1", params):
         return sql, params, None  # Events where nothing was found have no tags of their own.
