@@ -110,7 +110,7 @@ WRITER = Table(
     _text("next_name", null=True),
 )
 
-# Who may sign in to the console. `person` is a pseudonym; `roles` a JSON list; `password` an argon2 hash, NULL until set.
+# Who may sign in to the console. `person` is a pseudonym, `roles` a JSON list, `password` an argon2 hash or NULL.
 ACCOUNT = Table(
     "account",
     METADATA,

@@ -82,7 +82,9 @@ class App:
             routes.append(Route(way.path, self._endpoint(way, api=False), methods=[way.method]))
             if way.stream is None:
                 routes.append(Route(API + way.path, self._endpoint(way, api=True), methods=[way.method]))
-        self._app: ASGIApp = Starlette(routes=routes, exception_handlers={HTTPException: self._nowhere, 500: self._broken})
+        self._app: ASGIApp = Starlette(
+            routes=routes, exception_handlers={HTTPException: self._nowhere, 500: self._broken}
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request. Another host than ours is somebody's page that made its name point here (DNS rebinding)."""
