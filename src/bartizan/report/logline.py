@@ -42,6 +42,8 @@ EVENTS = MappingProxyType(
         "case-decided": ("case", "state"),
         "refused-client": ("why", "status"),
         "slow-loop": ("stalled_ms",),
+        "console-behind": ("why",),
+        "console-store": ("why",),
         "notice-delayed": ("channel", "why"),
         "notice-failed": ("channel", "why"),
     }

@@ -24,8 +24,8 @@ from bartizan.ledger.read import Record
 from bartizan.rules.risks import catalogue
 from bartizan.vault import Vault
 
-MAX_HTML = 40_000  # Characters of one side's text in a page, where it is the only one.
-MAX_NOTES = 100  # Findings that are shown; of more, the most severe.
+MAX_HTML = 36_000  # Characters of one side's text in a page, where it is the only one.
+MAX_NOTES = 60  # Findings that are shown; of more, the most severe.
 MAX_PLACES = 20  # Places of one finding that are marked.
 SHORT = 6_000  # A text up to this many code points is shown whole.
 LINES = 2  # Around a finding.

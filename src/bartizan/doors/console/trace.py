@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from heapq import nsmallest
 from typing import TYPE_CHECKING
 
 from bartizan.core.decision import Action
@@ -141,6 +142,20 @@ def _numbers(clause: Clause | None, record: Record, notes: Sequence[Note], then:
         if 0 <= note.finding < count
         and all(condition.holds(then.seen[note.finding], then.context, then.history) for condition in about)
     )
+
+
+def bounded(record: Record) -> Record:
+    """The same with its most severe findings alone, where there are more than a page can be about."""
+    found = record.get("findings")
+    if not isinstance(found, list) or len(found) <= MAX_SEEN:
+        return record
+    ranks = {name: rank for rank, name in enumerate(("critical", "high", "medium", "low", "info"))}
+    worst = nsmallest(MAX_SEEN, range(len(found)), key=lambda n: (ranks.get(str(_severity(found[n])), 9), n))
+    return {**record, "findings": [found[n] for n in sorted(worst)]}
+
+
+def _severity(told: object) -> object:
+    return told.get("severity") if isinstance(told, dict) else None
 
 
 def sound(record: Record) -> bool:

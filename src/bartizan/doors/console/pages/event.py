@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from bartizan.cases.feedback import Verdict
@@ -14,7 +14,7 @@ from bartizan.doors.console.evidence import Evidence, View, evidence
 from bartizan.doors.console.leaves import Taken, taken_apart
 from bartizan.doors.console.pages.events import told as row_told
 from bartizan.doors.console.routes import act, page
-from bartizan.doors.console.trace import Trace, outcome, sound, stricter, trace
+from bartizan.doors.console.trace import Trace, bounded, outcome, sound, stricter, trace
 from bartizan.events import Filter
 from bartizan.home.versions import Versions
 from bartizan.ledger.opening import Gone, decisions, open_texts, records_of
@@ -69,6 +69,15 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """All records of an exchange, its decisions with as many findings as a page can show, and how many there were."""
+
+    records: list[Record]
+    told: list[Record]
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Happened:
     """One line of the timeline. `by` is a colleague's name or a pseudonym."""
 
@@ -93,9 +102,9 @@ def event(asked: Asked) -> Page:
     found = _found(asked)
     if found is None:
         return _unknown()
-    records, told = found
+    told = found.told
     view = View(asked.option("view", VIEWS))
-    sides = _evidence(asked, told, view)
+    sides = _evidence(asked, found, view)
     strict = stricter(told)
     side = next(one for record, one in zip(told, sides, strict=True) if record is strict)
     policy, then = _policy_then(asked, str(strict.get("policy", "")))
@@ -129,7 +138,7 @@ def event(asked: Asked) -> Page:
         "alike": alike[:SIMILAR],
         "alike_count": count,
         "days": DAYS,
-        "happened": _happened(asked, records, told),
+        "happened": _happened(asked, found),
         "proof": _proof(asked),
         "said": said,
         "mine": next((one for one in said if one.by == asked.who.person), None),
@@ -143,7 +152,7 @@ def event(asked: Asked) -> Page:
         "retention_days": asked.console.config.retention_days,
         "risks": catalogue(),
     }
-    return Page("event.html", values, value=_told(values, told, led), css=CSS, js=JS)
+    return Page("event.html", values, value=_told(values, found, led), css=CSS, js=JS)
 
 
 def open_(asked: Asked) -> Done:
@@ -238,8 +247,8 @@ def with_what(record: Record) -> str:
 # ---- Inside ---------------------------------------------------------------------------------------------------------
 
 
-def _found(asked: Asked) -> tuple[list[Record], list[Record]] | None:
-    """All records of the exchange, and those of them that are decisions."""
+def _found(asked: Asked) -> Found | None:
+    """What the ledger has about the exchange; None where there is no decision. Raises StoreBroken."""
     id_ = asked.path["id"]
     if len(id_) > MAX_ID:
         return None
@@ -248,9 +257,11 @@ def _found(asked: Asked) -> tuple[list[Record], list[Record]] | None:
         told = decisions(records)
     except UsageError:
         return None
+    counts = {record["side"]: len(record.get("findings", ())) for record in told}
+    told = [bounded(record) for record in told]
     if not all(map(sound, told)):
         raise StoreBroken("a record of this event is not what was written; `bartizan ledger verify` says more")
-    return records, told
+    return Found(records, told, counts)
 
 
 def _unknown() -> Page:
@@ -259,12 +270,12 @@ def _unknown() -> Page:
     return Page("error.html", {"title": "Not found", "what": what, "then": then, "status": 404}, 404, {"error": what})
 
 
-def _evidence(asked: Asked, told: Sequence[Record], view: View) -> list[Evidence]:
+def _evidence(asked: Asked, found: Found, view: View) -> list[Evidence]:
     opened = asked.console.opened.get(asked.session.id, asked.path["id"], asked.now_us) if asked.session else None
     where, _, at = asked.query.get("at", "").partition(":")
     out: list[Evidence] = []
     first = 1
-    for record in told:
+    for record in found.told:
         side = record["side"]
         text = opened.texts.get(side) if isinstance(opened, Opened) else None
         gone = f"The text cannot be opened: {text.why}." if isinstance(text, Gone) else ""
@@ -284,10 +295,10 @@ def _evidence(asked: Asked, told: Sequence[Record], view: View) -> list[Evidence
             at=at if where == side else "",
             whole=asked.query.get("all") == side,
             taken=taken,
-            share=len(told),
+            share=len(found.told),
         )
         first += sum(note.number > 0 for note in made.notes)
-        out.append(made)
+        out.append(replace(made, found=found.counts[side]))
     return out
 
 
@@ -311,11 +322,11 @@ def _policy_then(asked: Asked, ref: str) -> tuple[Policy | None, bool]:
     return now, False
 
 
-def _happened(asked: Asked, records: Sequence[Record], told: Sequence[Record]) -> list[Happened]:
+def _happened(asked: Asked, found: Found) -> list[Happened]:
     names = _colleagues(asked)
-    begin_us = told[0]["time_us"]
+    begin_us = found.told[0]["time_us"]
     out = []
-    for record in records[:MAX_RECORDS]:
+    for record in found.records[:MAX_RECORDS]:
         if "event" in record:
             what = HAPPENED.get(record["event"], str(record["event"]).replace("-", " ").capitalize())
         else:
@@ -355,7 +366,7 @@ def _give(asked: Asked, verdict: Verdict, said: str) -> Done:
     found = _found(asked)
     if found is None:
         raise UsageError("no decision has this id")
-    record = stricter(found[1])
+    record = stricter(found.told)
     clauses = record.get("clauses", ())
     clause = asked.text("clause", needed=False, at_most=200) or (str(clauses[0]) if len(clauses) == 1 else "")
     made = asked.console.feedback.give(
@@ -370,14 +381,15 @@ def _give(asked: Asked, verdict: Verdict, said: str) -> Done:
     return Done(said, f"/events/{record['exchange']}", made.as_json())
 
 
-def _told(values: Mapping[str, Any], told: Sequence[Record], led: Trace) -> dict[str, Any]:
+def _told(values: Mapping[str, Any], found: Found, led: Trace) -> dict[str, Any]:
     row = values["row"]
     return {
         "schema": "bartizan.event-page/1",
         "exchange": values["id"],
         "outcome": values["outcome"],
         "event": row_told(row) if row is not None else None,
-        "records": list(told),
+        "records": found.told,
+        "found": dict(found.counts),
         "clauses": [{"id": step.id, "then": step.outcome, "findings": step.numbers} for step in led.steps],
         "feedback": [one.as_json() for one in values["said"]],
         "assignee": values["assigned"].assignee if values["assigned"] else "",

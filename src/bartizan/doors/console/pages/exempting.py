@@ -12,7 +12,7 @@ from bartizan.core.errors import InputError, UsageError
 from bartizan.doors.console import downloads
 from bartizan.doors.console.answers import Done, Page
 from bartizan.doors.console.routes import act, page
-from bartizan.doors.console.trace import sound, stricter
+from bartizan.doors.console.trace import bounded, sound, stricter
 from bartizan.events import Filter
 from bartizan.home.past import past
 from bartizan.home.rewriting import change_policy
@@ -102,7 +102,7 @@ def whom(record: Record) -> list[tuple[str, str, str]]:
 
 def _record(asked: Asked) -> Record:
     record = stricter(decisions(records_of(asked.console.home.path, asked.path["id"][:64])))
-    if not sound(record):
+    if not sound(bounded(record)):
         raise UsageError("the record of this event is not what was written")
     return record
 
