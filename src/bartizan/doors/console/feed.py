@@ -32,6 +32,7 @@ SEND_S = 5.0  # A listener who takes nothing for so long is gone.
 MAX_LISTENERS = 32
 MAX_PIECES = 16  # waiting for one listener: four seconds
 MAX_ROWS = 50  # in one piece; of more it says how many
+MAX_QUIET = 12  # of them such as were simply allowed: four times a second nobody reads more
 MAX_BEHIND = 1000  # changes; further back nothing is told one by one
 AT_ONCE = 200
 HEADERS = [
@@ -187,7 +188,9 @@ class Feed:
         return [row for row in rows if row.number <= newest]
 
     def _told(self, new: Sequence[Row], missed: int, newest: int) -> bytes:
-        shown = sorted(new[-MAX_ROWS:], key=lambda row: (row.time_us, row.number), reverse=True)
+        acted = [row for row in new if row.outcome != "allow"][-MAX_ROWS:]
+        quiet = [row for row in new if row.outcome == "allow"][-MAX_QUIET:][: MAX_ROWS - len(acted)]
+        shown = sorted([*acted, *quiet], key=lambda row: (row.time_us, row.number), reverse=True)
         more = len(new) - len(shown) + missed
         told = {"html": self._rows(shown), "rows": len(shown), "more": more, "number": newest}
         return event("rows", orjson.dumps(told), newest)

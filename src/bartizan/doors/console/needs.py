@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from bartizan.events import Group, Index
     from bartizan.home.alarms import Alarm
 
-WEEK_US = 7 * 24 * HOUR_US
+WEEK_HOURS = 7 * 24
+WEEK_US = WEEK_HOURS * HOUR_US
 EACH = 2  # Cases that are named one by one; more are one line.
 MAX_ALARMS = 3
 BURST = 20  # Events of one shape in an hour; fewer are no burst, however unusual.
@@ -153,8 +154,9 @@ def _bursts(asked: Asked, since_us: int) -> Iterator[Need]:
 def bursts(index: Index, since_us: int, now_us: int) -> list[Burst]:
     """Similar events that were acted on more than 20 times in an hour, and at least five times as often as usual.
 
-    The hour is the last one, or one that holds all of them since `since_us`. The usual is the mean of the week before
-    that hour, as far as there are records. What was slow all day and bursts at three is told at three, not at nine.
+    The hour is the last one, or one that holds all of them since `since_us`. The usual is the mean hour of the week
+    before, and as much more as that hour had more of all else: an hour of twice the traffic has twice of everything.
+    What was slow all day and bursts at three is told at three, not at nine.
     """
     hour = _acted(index, now_us - HOUR_US, now_us)
     found = {one.shape: one for one in hour}
@@ -164,13 +166,20 @@ def bursts(index: Index, since_us: int, now_us: int) -> list[Burst]:
     made = []
     for one in found.values():
         if one.count > BURST:
-            begin_us = min(one.first_us, one.last_us - HOUR_US)
             before = Filter.parse(f"shape:{one.shape} -action:allow", now_us)
-            before = before.plus("after", _moment(begin_us - WEEK_US)).plus("before", _moment(begin_us))
-            usual = index.count(before, at_most=20_000) / (WEEK_US / HOUR_US)
-            if one.count >= UNUSUAL * usual:
+            before = before.plus("after", _moment(one.first_us - WEEK_US)).plus("before", _moment(one.first_us))
+            usual = index.count(before, at_most=20_000) / WEEK_HOURS
+            if one.count >= UNUSUAL * usual * _busier(index, one, usual):
                 made.append(Burst(one, one.count, usual))
     return sorted(made, key=lambda one: -one.count)
+
+
+def _busier(index: Index, one: Group, usual: float) -> float:
+    """How many times the other exchanges of a mean hour of the week before came in the hour of these; at least once."""
+    (hour,) = index.buckets(one.first_us, one.first_us + HOUR_US, HOUR_US)
+    (week,) = index.buckets(one.first_us - WEEK_US, one.first_us, WEEK_US)
+    others = sum(week.counts.values()) / WEEK_HOURS - usual
+    return max(1.0, (sum(hour.counts.values()) - one.count) / others) if others > 0 else 1.0
 
 
 def _acted(index: Index, since_us: int, now_us: int) -> Iterable[Group]:
