@@ -20,6 +20,7 @@ from bartizan.home.past import WITHIN_S, WhatIf, what_if
 from bartizan.home.versions import digest_of
 from bartizan.loop import Loop
 from bartizan.policy.document import List, Map, Text, parse
+from bartizan.policy.edit import clause_text
 from bartizan.policy.model import Policy
 from bartizan.policy.test import Fault, Outcome, run
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from bartizan.policy.clause import Clause
 
 MAX_READ = 8  # Policies kept; a large one holds some 20 MB.
+MAX_CLAUSES = 64
 MAX_TRIED = 8
 
 
@@ -62,6 +64,7 @@ class Workbench:
         self._home = home
         self._read: OrderedDict[str, Policy] = OrderedDict()
         self._sources: OrderedDict[str, Mapping[str, str]] = OrderedDict()
+        self._clauses: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._trials: OrderedDict[str, Trial] = OrderedDict()
         self._lock = threading.Lock()
         self._asking = threading.Lock()
@@ -91,6 +94,19 @@ class Workbench:
                 self._sources[digest] = known
                 while len(self._sources) > MAX_READ:
                     self._sources.popitem(last=False)
+        return known
+
+    def clause_text(self, text: str, clause: str) -> str:
+        """One clause as it stands in a text, to be edited. Raises PolicyError."""
+        key = (digest_of(text), clause)
+        with self._lock:
+            known = self._clauses.get(key)
+        if known is None:
+            known = clause_text(text, clause)
+            with self._lock:
+                self._clauses[key] = known
+                while len(self._clauses) > MAX_CLAUSES:
+                    self._clauses.popitem(last=False)
         return known
 
     def trial(self, policy: Policy) -> Trial:

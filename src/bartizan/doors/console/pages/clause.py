@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bartizan.cases.feedback import Proposal
 from bartizan.core.errors import PolicyError
 from bartizan.doors.console.answers import Done, Page
 from bartizan.doors.console.pages.policy import (
@@ -24,7 +23,6 @@ from bartizan.doors.console.proposal import WHO, file_text
 from bartizan.doors.console.routes import act, page
 from bartizan.events import Filter
 from bartizan.home.versions import digest_of
-from bartizan.policy import edit
 from bartizan.policy.clause import Clause, Example, Then
 from bartizan.policy.explain import asks
 from bartizan.report import policies
@@ -84,10 +82,11 @@ def clause_page(asked: Asked, status: int = 200, value: Any = None, **more: Any)
         "latest": console.index.page(Filter.parse(f"clause:{id_}", asked.now_us), limit=LATEST).rows,
         "trial": trial,
         "examples": examples(found, trial),
+        "tried_says": _tried_says(found, trial),
         "hidden": max(0, len(found.breaks) - MAX_EXAMPLES) + max(0, len(found.keeps) - MAX_EXAMPLES),
         "exceptions": exceptions(read, asked.now_us, id_),
         "proposed": [one for one in console.feedback.proposed() if one.clause == id_][:MAX_PROPOSED],
-        "learned": [one for one in console.feedback.since(0) if one.clause == id_ and one.example is Proposal.TAKEN],
+        "learned": [one for one in console.feedback.taken() if one.clause == id_],
         "names": names(asked),
         "days": DAYS,
         "author": asked.who.may(Role.AUTHOR),
@@ -129,7 +128,7 @@ def _editable(asked: Asked, id_: str) -> tuple[str, str]:
         return "", ""
     try:
         text = file_text(asked)
-        return edit.clause_text(text, id_), digest_of(text)
+        return asked.console.workbench.clause_text(text, id_), digest_of(text)
     except PolicyError:
         return "", ""
 
@@ -145,6 +144,13 @@ def examples(found: Clause, trial: Trial) -> tuple[Tried, ...]:
             out.append(Tried(side, number, _text(one), _circumstances(one), state, why))
     out.sort(key=lambda one: one.state != "bad")
     return tuple(out)
+
+
+def _tried_says(found: Clause, trial: Trial) -> str:
+    count, bad = len(found.breaks) + len(found.keeps), len(trial.faults(found.id))
+    if trial.outcome is None:
+        return trial.says
+    return f"{count - bad:,} of {count:,} do what they should" if count else ""
 
 
 def _text(example: Example) -> str:

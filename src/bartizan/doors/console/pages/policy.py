@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bartizan.cases.feedback import Proposal
 from bartizan.config.policy import text_of
 from bartizan.core.errors import PolicyError, Problem
 from bartizan.doors.console.answers import Page
@@ -28,7 +27,7 @@ CSS = ("policy.css",)
 DAYS = 30
 DAY_US = 86_400_000_000
 AT_ONCE = 100  # Clauses on one page.
-MAX_SOURCES = 24_000  # Code points of source on one page; of the other clauses it stands on their own pages.
+MAX_SOURCES = 16_000  # Code points of source on one page; of the other clauses it stands on their own pages.
 MAX_PROBLEMS = 20
 RECENT = 4
 SHOWS = ("all", "enforced", "observing", "attention")
@@ -108,7 +107,7 @@ def policy(asked: Asked) -> Page:
         "attention": sum(one.attention for one in everything),
         "exceptions": exceptions(read, asked.now_us),
         "proposed": len(console.feedback.proposed()),
-        "learned": sum(one.example is Proposal.TAKEN for one in console.feedback.since(0)),
+        "learned": len(console.feedback.taken()),
         "show": show,
         "sort": sort,
         "first": first,

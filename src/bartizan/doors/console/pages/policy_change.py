@@ -63,7 +63,7 @@ def check(asked: Asked) -> Page:
         proposal = proposed(asked)
         new = asked.console.workbench.policy(proposal.new)
     except PolicyError as error:
-        return _wrong(asked, error)
+        return _wrong(asked, error, 200)  # That is what was asked.
     except PolicyChanged:
         return _overtaken(asked)
     said = _remarks(asked, proposal, new)
@@ -240,7 +240,7 @@ def _back(proposal: Proposal) -> str:
 # ---- What could not be done -----------------------------------------------------------------------------------------
 
 
-def _wrong(asked: Asked, error: PolicyError) -> Page:
+def _wrong(asked: Asked, error: PolicyError, status: int = 400) -> Page:
     """What was typed does not hold: where it was typed, with every problem at its line."""
     problems = error.problems
     if _change(asked) == "clause" and "clause" in asked.path:
@@ -253,7 +253,7 @@ def _wrong(asked: Asked, error: PolicyError) -> Page:
         problems = tuple(_within(one, first, end) for one in problems)
     problems = problems[:MAX_PROBLEMS]
     value = {"schema": "bartizan.policy-check/1", "problems": listed(problems), "remarks": []}
-    return _editor(asked, None, 400, value, checked=True, problems=problems)
+    return _editor(asked, None, status, value, checked=True, problems=problems)
 
 
 def _within(problem: Problem, first: int, end: int) -> Problem:
