@@ -74,6 +74,11 @@ class Ledger:
             # One error for each waiter: an exception that is raised twice collects tracebacks without end.
             raise type(ticket.error)(*ticket.error.args)
 
+    @property
+    def waiting(self) -> int:
+        """How many records are on their way to the disk."""
+        return len(self._fresh) + len(self._under_way)
+
     def record(self, event: Mapping[str, object]) -> None:
         """An event of a case, durably. Waits: for threads, never for the event loop."""
         self.writer.wait(self.writer.append(event))

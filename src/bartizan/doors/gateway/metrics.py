@@ -24,6 +24,7 @@ FAMILIES: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "unrecorded": ("counter", "Exchanges passed while the disk was full.", ()),
     "in_flight": ("gauge", "Requests under way.", ()),
     "connections": ("gauge", "Client connections.", ()),
+    "records_waiting": ("gauge", "Records on their way to the disk.", ()),
     "resident_bytes": ("gauge", "Memory of the gateway processes.", ()),
     "exchange_seconds": ("histogram", "From a whole request to its whole answer.", ("route",)),
     "judge_seconds": ("histogram", "One judgement.", ()),

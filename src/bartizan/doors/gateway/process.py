@@ -190,6 +190,7 @@ class Process:
             {
                 "in_flight": self._gateway.in_flight,
                 "connections": len(self._state.connections),
+                "records_waiting": self._gateway.ledger.waiting,
                 "resident_bytes": resident,
             }
         )

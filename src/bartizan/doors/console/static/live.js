@@ -4,7 +4,7 @@
   "use strict";
   var card = document.querySelector("[data-stream]"), rows = document.getElementById("rows");
   if (!card || !card.dataset.stream || !window.EventSource) return;
-  var MOST = 150, KEPT = 100, QUIET_S = 40;
+  var MOST = 100, KEPT = 100, QUIET_S = 40;
   var state = document.getElementById("state"), rates = document.getElementById("rates"), none = document.getElementById("none");
   var pause = document.getElementById("pause"), waiting = document.getElementById("waiting"), count = document.getElementById("waiting-n");
   var source = null, after = card.dataset.after, tries = 0, heard = Date.now(), lostAt = 0, retryAt = 0, over = false;
