@@ -151,7 +151,8 @@ def evidence(
     taken = taken or taken_apart(record, body)
     spans, placed = _spans(notes, taken, vault)
     edits = _edits(record, taken, vault) if view is View.PASSED else {}
-    blocks, shown = _Reading(taken.leaves, spans, edits, view, MAX_HTML // share).blocks(at, whole)
+    reading = _Reading(taken.leaves, spans, edits, view, MAX_HTML // share)
+    blocks, shown = reading.blocks(at, whole)
     return Evidence(
         side,
         view,
@@ -159,7 +160,7 @@ def evidence(
         placed + _unread(record),
         _count(record),
         tuple(filter(None, [taken.trouble, _passed(record) if view is View.PASSED else ""])),
-        parts=len(taken.leaves),
+        parts=reading.parts,
         shown=shown,
         labels=labels,
     )
@@ -333,6 +334,11 @@ class _Reading:
     ) -> None:
         self._leaves, self._spans, self._edits, self._view = leaves, spans, edits, view
         self._room = Room(size)
+
+    @property
+    def parts(self) -> int:
+        """How many there are that say something."""
+        return sum(map(self._tells, range(len(self._leaves))))
 
     def blocks(self, at: str, whole: bool) -> tuple[tuple[Block, ...], int]:
         """What is shown, and how many parts that is."""
