@@ -31,6 +31,7 @@ FRESH_S = 2.0  # An answer younger than that is not asked for again.
 WAIT_S = 0.3  # How long a page waits at most.
 ANSWER_S = 0.5  # Connecting, and between two pieces of an answer.
 WINDOW_S = 300.0  # What "now" means for times and upstreams: counted from numbers that old.
+FEW = 100  # Judgements; of fewer a 99th percentile says nothing, so that it is of all since the start.
 MAX_BYTES = 2 << 20
 MAX_WHY = 8
 
@@ -63,8 +64,8 @@ class Health:
     since_us: int = 0  # it answers, or does not
     heard_us: int = 0  # it answered last
     numbers_us: int = 0  # the numbers below are from then
-    window_us: int = 0  # they were counted over
     judged: int | None = None
+    window_us: int = 0  # these were judged within; 0: since it began
     judge_p50_s: float | None = None
     judge_p99_s: float | None = None
     in_flight: int | None = None
@@ -165,13 +166,15 @@ class Pulse:
             self._past = deque(list(self._past)[-1:], maxlen=self._past.maxlen)
             oldest = {}
         delta = {key: value - oldest.get(key, 0.0) for key, value in newest.items()}
+        few = (_sum(delta, "judge_seconds_count") or 0) < FEW
+        judging = newest if few else delta
         return replace(
             now,
             numbers_us=int(at * 1e6),
-            window_us=int((at - self._past[0][0]) * 1e6),
-            judged=_sum(delta, "judge_seconds_count"),
-            judge_p50_s=quantile(delta, "judge_seconds", 0.5),
-            judge_p99_s=quantile(delta, "judge_seconds", 0.99),
+            window_us=0 if few else int((at - self._past[0][0]) * 1e6),
+            judged=_sum(judging, "judge_seconds_count"),
+            judge_p50_s=quantile(judging, "judge_seconds", 0.5),
+            judge_p99_s=quantile(judging, "judge_seconds", 0.99),
             in_flight=_sum(newest, "in_flight"),
             waiting=_sum(newest, "records_waiting"),
             unrecorded=_sum(delta, "unrecorded_total"),

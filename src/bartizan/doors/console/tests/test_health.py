@@ -142,10 +142,13 @@ def test_a_platform_that_was_started_again_counts_anew() -> None:
         one.health(wait_s=10)
         gateway.metrics = COUNTED.format(fast=150, all=200)
         more = one.health(wait_s=10)
+        gateway.metrics = COUNTED.format(fast=150, all=207)
+        few = one.health(wait_s=10)
         gateway.metrics = COUNTED.format(fast=5, all=7)
         anew = one.health(wait_s=10)
         one.close()
     assert more.judged == 100 and more.window_us > 0
+    assert few.judged == 207 and few.window_us == 0, "of seven nothing can be said"
     assert anew.judged == 7 and anew.window_us == 0
 
 
