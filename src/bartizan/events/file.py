@@ -28,6 +28,7 @@ APPLICATION_ID = 0x42545A45  # "BTZE"
 HOUR_US = 3_600_000_000
 _IDLE = 4  # connections kept for the next reader
 _READER_KIB, _WRITER_KIB = 8_192, 32_768  # SQLite's cache of each
+_WAL_PAGES = 8_000  # 32 MiB before it is moved into the file, which waits for the disk
 _TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE log (name TEXT PRIMARY KEY, created TEXT NOT NULL, at INTEGER NOT NULL, tail INTEGER NOT NULL,
@@ -127,7 +128,12 @@ def _ours(connection: Connection) -> bool:
 
 def _prepared(connection: Connection) -> Connection:
     # Derived, and thrown away when in doubt: a power cut may take the newest rows, and deleted ones hold no content.
-    for pragma in ("synchronous=NORMAL", "secure_delete=OFF", f"cache_size=-{_WRITER_KIB}"):
+    for pragma in (
+        "synchronous=NORMAL",
+        "secure_delete=OFF",
+        f"cache_size=-{_WRITER_KIB}",
+        f"wal_autocheckpoint={_WAL_PAGES}",
+    ):
         connection.query(f"PRAGMA {pragma}")
     return connection
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bartizan.report.logline import Log
 
 FOLLOW_EVERY_S = 0.25  # Live sends at most four batches a second.
+AT_ONCE = 20_000  # Records read before somebody may ask to stop: less than a second.
 BEHIND = 500  # Records in one reading: more are waiting, so there is no pause.
 MAX_SAID = 1000
 # The ledger is checked once by itself: when whatever starts has started, and where that takes under half a minute of a
@@ -122,7 +123,7 @@ class Console:
         check_at: float | None = time.monotonic() + CHECK_AFTER_S
         while True:
             try:
-                read = self.index.follow()
+                read = self.index.follow(AT_ONCE)
                 if check_at is not None and read < BEHIND and time.monotonic() > check_at:
                     check_at = None
                     if self.index.status().records <= CHECK_RECORDS:
