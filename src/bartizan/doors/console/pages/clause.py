@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bartizan.core.errors import PolicyError
+from bartizan.core.errors import PolicyError, UsageError
 from bartizan.doors.console.answers import Done, Page
 from bartizan.doors.console.pages.policy import (
     CSS,
@@ -220,7 +220,10 @@ def dismissed(asked: Asked) -> Done:
 
 
 def _proposed(asked: Asked) -> Said:
-    return asked.console.feedback.said(asked.path["said"])
+    said = asked.console.feedback.said(asked.path["said"])
+    if said.clause != asked.path["clause"]:
+        raise UsageError("this example is about another clause")
+    return said
 
 
 ROUTES = (

@@ -396,6 +396,7 @@ def test_a_proposed_example_is_sealed_until_it_is_opened_and_taken(up: RunningCo
 def test_a_proposed_example_is_dismissed(up: RunningConsole) -> None:
     browser, mara = author(up), up.account("Mara Huber")
     said = up.console.feedback.give("x-1", "missed", WATCH, mara.person, example="secret plan", person="mara")
+    assert browser.post(f"/policy/no-secrets-out/proposed/{said.id}/open").status == 400
     assert browser.post(f"/policy/{WATCH}/proposed/{said.id}/dismiss").status == 303
     assert "Proposed" not in words(browser.get(f"/policy/{WATCH}"))
     assert browser.post(f"/policy/{WATCH}/proposed/nope/open").status == 400
