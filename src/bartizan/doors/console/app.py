@@ -27,6 +27,7 @@ from bartizan.core.errors import (
     CaseDenied,
     CaseUnknown,
     InputError,
+    PolicyChanged,
     SignInDenied,
     StoreBusy,
     StoreError,
@@ -276,7 +277,7 @@ def _status(error: BartizanError) -> tuple[int, str]:
     """The status of an error, and what to do."""
     if isinstance(error, CaseUnknown):
         return 404, "It may be decided and gone, or belong to somebody else."
-    if isinstance(error, CaseClosed):
+    if isinstance(error, (CaseClosed, PolicyChanged)):
         return 409, "Load the page again to see what became of it."
     if isinstance(error, (CaseDenied, SignInDenied)):
         return 403, ""
