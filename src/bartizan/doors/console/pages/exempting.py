@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from bartizan.ledger.read import Record
 
 DAYS = 7
-MAX_EVENTS = 1000  # Of the clause, the newest: a second's work.
+MAX_EVENTS = 500  # Of the clause, the newest.
 DEFAULT_DAYS = 30
 MAX_DAYS = 366
 
