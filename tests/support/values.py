@@ -35,3 +35,8 @@ def iban(account: str = "370400440532019341", country: str = "DE") -> str:
 
 def ssn(last: str = "8726") -> str:
     return "536-22-" + last
+
+
+def another_iban(number: int) -> str:
+    """One for each number, so that nothing granted for one passes another."""
+    return iban(f"37040044{4053201000 + number:010d}")

@@ -1,0 +1,270 @@
+"""Every page there is, light and dark, from a phone to a wide screen: it fits, the console stays empty, axe-core finds
+nothing. A page that is added is looked at without being named here; one with a name in its path has to be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from browsing import HEIGHT, THEMES, WIDTHS, Contexts, kept, look, violations
+from playwright.sync_api import Page
+from scene import Day, Scene, ordinary, scene
+
+from bartizan.doors.console.process import ways
+from bartizan.doors.console.routes import Needs
+from bartizan.vault.accounts import Role
+
+AXED = (390, 1440)  # axe-core takes half a second; what it finds changes where the layout folds.
+PAGES = [way for way in ways() if way.method == "GET" and way.stream is None]
+PLAIN = {way.path: way for way in PAGES if "{" not in way.path}
+ALL, MARA = "all@example.org", "mara@example.org"
+
+
+@dataclass(frozen=True)
+class Named:
+    """Pages with a name in their path: which ones, who looks, and whether the sealed text is opened first."""
+
+    paths: Callable[[Scene, Day], list[str]]
+    who: str = ALL
+    opened: bool = False
+
+
+def of(pattern: str, *names: str) -> Callable[[Scene, Day], list[str]]:
+    """Paths of some of the day's exchanges; of its cases where the pattern says so."""
+    return lambda up, day: [pattern.format(exchange=day.exchanges[name], case=day.cases.get(name)) for name in names]
+
+
+def person(pattern: str) -> Callable[[Scene, Day], list[str]]:
+    return lambda up, day: [pattern.format(up.home.vault.pseudonym(MARA))]
+
+
+def links(up: Scene, day: Day) -> list[str]:
+    return [link.removeprefix(up.url) for link in day.links.values()]
+
+
+def gateway_key(up: Scene, day: Day) -> list[str]:
+    return [f"/settings/keys/{min(up.home.vault.keys(), key=lambda key: key.name).id}"]
+
+
+NAMED: Mapping[str, Named] = {
+    "/c/{token}": Named(links, ""),
+    "/events/{id}": Named(of("/events/{exchange}", "redact", "observe", "block", "review", "allow"), opened=True),
+    "/events/{id}/exception": Named(of("/events/{exchange}/exception", "redact")),
+    "/ledger/forget/{pseudonym}": Named(person("/ledger/forget/{}")),
+    "/ledger/proof/{exchange}": Named(of("/ledger/proof/{exchange}", "redact")),
+    "/mine/{id}": Named(of("/mine/{case}", "justify", "two"), MARA),
+    "/people/{pseudonym}": Named(person("/people/{}")),
+    "/policy/clause/{clause}": Named(lambda up, day: ["/policy/clause/no-secrets-out"]),
+    "/policy/history/{version}": Named(lambda up, day: ["/policy/history/1"]),
+    "/policy/history/{version}/policy.yaml": Named(lambda up, day: ["/policy/history/1/policy.yaml"]),
+    "/policy/{clause}": Named(lambda up, day: ["/policy/no-secrets-out", "/policy/ssn-needs-two"]),
+    "/review/{id}": Named(of("/review/{case}", "review", "two"), opened=True),
+    "/settings/accounts/{person}": Named(person("/settings/accounts/{}")),
+    "/settings/keys/{id}": Named(gateway_key),
+    "/sign-in/{token}": Named(lambda up, day: ["/sign-in/" + "0" * 43], ""),
+}
+# The same pages in other states, and some that lead nowhere.
+MORE = (
+    "/account?welcome=1",
+    "/nowhere",
+    "/events/01M83W65PP5GCHRCAKAY5NQNR4",
+    "/review/c-0000000000000000",
+    "/?range=7d",
+    "/live?q=action:block",
+    "/events?q=action:redact",
+    "/events?group=1",
+    "/events?q=capital",
+    "/events?q=action:nonsense",
+    "/events?q=who:p-nobody",
+    "/events/download?format=csv",
+    "/ledger/export?since=2020-01-01&until=2020-02-01&format=jsonl",
+    "/policy?show=attention&sort=hits",
+)
+
+
+@pytest.fixture(scope="module")
+def up(chromium: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    with scene(tmp_path_factory.mktemp("pages")) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def day(up: Scene) -> Day:
+    made = ordinary(up)
+    up.account(MARA)
+    up.seen(made.exchanges["two"])
+    return made
+
+
+def examine(page: Page, theme: str, name: str) -> None:
+    """The page as it stands, in every width."""
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": HEIGHT})
+        look(page)
+        kept(page, f"{name}-{theme}-{width}")
+        if width in AXED:
+            found = violations(page)
+            assert not found, f"{page.url} {theme} {width}\n" + "\n".join(found)
+
+
+def walk(up: Scene, opened: Contexts, paths: list[str], who: str, *, open_text: bool = False) -> None:
+    """Look at pages in every theme and width. What is a file comes as one."""
+    for theme in THEMES:
+        context, watch = opened(up.url, theme)
+        if who:
+            up.signed_in(context, who, *(Role if who == ALL else ()))
+        page = context.new_page()
+        for path in paths:
+            answer = context.request.get(up.url + path)
+            assert answer.status in (200, 400, 404), (path, answer.status)
+            if answer.headers.get("content-disposition", "").startswith("attachment"):
+                continue  # A file.
+            page.set_viewport_size({"width": WIDTHS[0], "height": HEIGHT})
+            with watch.meant(answer.status):
+                page.goto(up.url + path)
+                assert page.locator("html").get_attribute("data-theme") == theme
+                if open_text and page.get_by_role("button", name="Open the text").count():
+                    page.get_by_role("button", name="Open the text").first.click()
+                    page.wait_for_load_state()
+                examine(page, theme, path.strip("/").replace("/", "_").replace("?", "_") or "overview")
+                if open_text:
+                    views = page.locator("nav.tabs").first.get_by_role("link")
+                    for url in views.evaluate_all("found => found.slice(1).map((one) => one.href)"):
+                        page.goto(url)
+                        look(page)
+            watch.quiet()
+
+
+@pytest.mark.parametrize("path", PLAIN)
+def test_a_page(path: str, up: Scene, day: Day, opened: Contexts) -> None:
+    walk(up, opened, [path], "" if PLAIN[path].needs is Needs.NOBODY else ALL)
+
+
+@pytest.mark.parametrize("path", MORE)
+def test_a_page_in_another_state(path: str, up: Scene, day: Day, opened: Contexts) -> None:
+    walk(up, opened, [path], ALL)
+
+
+@pytest.mark.parametrize("pattern", NAMED)
+def test_a_page_of_something(pattern: str, up: Scene, day: Day, opened: Contexts) -> None:
+    named = NAMED[pattern]
+    walk(up, opened, named.paths(up, day), named.who, open_text=named.opened)
+
+
+def test_no_page_is_forgotten() -> None:
+    assert {way.path for way in PAGES if "{" in way.path} == set(NAMED)
+
+
+# ---- Pages that a form leads to -------------------------------------------------------------------------------------
+
+
+def check_a_clause(page: Page, up: Scene, day: Day) -> None:
+    page.goto(f"{up.url}/policy/no-secrets-out")
+    page.get_by_role("button", name="Check").click()
+
+
+def check_a_clause_with_mistakes(page: Page, up: Scene, day: Day) -> None:
+    page.goto(f"{up.url}/policy/no-secrets-out")
+    box = page.locator("textarea[name=text]")
+    box.fill(box.input_value().replace("then: redact", "then: destroy"))
+    page.get_by_role("button", name="Check").click()
+
+
+def what_if(page: Page, up: Scene, day: Day) -> None:
+    page.goto(f"{up.url}/policy/no-secrets-out")
+    box = page.locator("textarea[name=text]")
+    box.fill(box.input_value().replace("then: redact", "then: block"))
+    page.get_by_role("button", name="What if").click()
+
+
+def preview(page: Page, up: Scene, day: Day) -> None:
+    what_if(page, up, day)
+    page.get_by_role("button", name="Save…").click()
+
+
+def preview_of_an_exception(page: Page, up: Scene, day: Day) -> None:
+    page.goto(f"{up.url}/policy/no-secrets-out")
+    page.get_by_text("Add an exception").click()
+    page.get_by_label("Named").fill("red-team")
+    page.get_by_label("Last day").fill("2030-01-31")
+    page.get_by_label("Approved by").fill("ciso")
+    page.locator("[name=why_exempt]").fill("The exercise needs it.")
+    page.get_by_role("button", name="Add it…").last.click()
+
+
+def whole_preview(page: Page, up: Scene, day: Day) -> None:
+    page.goto(f"{up.url}/policy/whole")
+    box = page.locator("textarea[name=text]")
+    box.fill(box.input_value().replace("version: 1.0.0", "version: 1.0.1"))
+    page.get_by_role("button", name="Save…").click()
+
+
+def a_key(page: Page, up: Scene, day: Day) -> None:
+    page.goto(f"{up.url}/settings/keys")
+    page.locator("main [name=name]").fill(f"key {page.viewport_size} {id(page)}")
+    page.get_by_role("button", name="Give the key").click()
+
+
+def a_sign_in_link(page: Page, up: Scene, day: Day) -> None:
+    page.goto(f"{up.url}/settings/accounts")
+    page.get_by_role("button", name="Link").first.click()
+
+
+def a_forgotten_person(page: Page, up: Scene, day: Day) -> None:
+    page.goto(f"{up.url}/ledger")
+    page.get_by_label("Name or pseudonym").fill(MARA)
+    page.get_by_role("button", name="Show what would go").click()
+
+
+def searched_texts(page: Page, up: Scene, day: Day) -> None:
+    page.goto(f"{up.url}/events?q=capital")
+    page.get_by_role("button", name="Search the texts").click()
+
+
+def a_wrong_password(page: Page, up: Scene, day: Day) -> None:
+    page.context.clear_cookies()
+    page.goto(f"{up.url}/sign-in")
+    page.get_by_label("Name").fill("nobody@example.org")
+    page.get_by_label("Password").fill("a lighthouse keeps its lamp")
+    page.get_by_role("button", name="Sign in").click()
+
+
+FORMS = (
+    check_a_clause, check_a_clause_with_mistakes, what_if, preview, preview_of_an_exception, whole_preview, a_key,
+    a_sign_in_link, a_forgotten_person, searched_texts, a_wrong_password,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("fill", FORMS, ids=lambda fill: fill.__name__)
+def test_what_a_form_leads_to(fill: Callable[[Page, Scene, Day], None], up: Scene, day: Day, opened: Contexts) -> None:
+    for theme in THEMES:
+        context, watch = opened(up.url, theme)
+        page = up.signed_in(context, ALL, *Role).new_page()
+        with watch.meant(400, 403):
+            fill(page, up, day)
+            page.wait_for_load_state()
+            examine(page, theme, fill.__name__)
+
+
+def test_a_person_without_a_role_sees_their_own_cases_and_no_more(up: Scene, day: Day, opened: Contexts) -> None:
+    context, _ = opened(up.url)
+    up.signed_in(context, MARA)
+    for way in PLAIN.values():
+        status = 403 if isinstance(way.needs, Role) else 200
+        assert context.request.get(up.url + way.path, max_redirects=0).status in (status, 303), way.path
+    walk(up, opened, ["/mine", "/account"], MARA)
+
+
+def test_an_empty_home_has_pages_too(tmp_path: Path, opened: Contexts) -> None:
+    """Nothing was decided yet: every page says what would stand there."""
+    with scene(tmp_path) as empty:
+        context, watch = opened(empty.url)
+        page = empty.signed_in(context, ALL, *Role).new_page()
+        for path, way in PLAIN.items():
+            answer = context.request.get(empty.url + path)
+            if way.needs is not Needs.NOBODY and "content-disposition" not in answer.headers:
+                with watch.meant(answer.status):
+                    page.goto(empty.url + path)
+                    examine(page, THEMES[0], f"empty{path.replace('/', '_')}")

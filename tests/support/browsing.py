@@ -1,0 +1,144 @@
+"""A real browser in tests: where it is, what it must never say or do, and what holds for every page it shows."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, Playwright, Request, WebError
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage")
+THEMES = ("light", "dark")
+WIDTHS = (390, 820, 1440, 1920)
+HEIGHT = 1000
+WAIT_S = 15.0
+# How Chromium tells of a page or a file whose status is an error. The page itself is what is looked at then.
+_STATUS = re.compile(r"Failed to load resource: the server responded with a status of (\d{3})")
+
+
+def executable() -> str | None:
+    """The browser to test with; None where there is none. $CHROMIUM, where set, is the one, there or not.
+
+    No variable of tests begins with BARTIZAN_: those are settings, and one that is unknown is a mistake.
+    """
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def started(playwright: Playwright) -> Browser:
+    """That browser, without a window."""
+    return playwright.chromium.launch(executable_path=executable(), args=list(FLAGS))
+
+
+@dataclass
+class Watch:
+    """What pages of one context said and asked for that no page of ours should: the console (a report of the
+    Content-Security-Policy is one of its messages), errors, dialogs, and requests to anybody else."""
+
+    context: BrowserContext
+    origin: str
+    heard: list[str] = field(default_factory=list)
+    statuses: set[int] = field(default_factory=set)  # of errors that are meant to be
+
+    def __post_init__(self) -> None:
+        self.context.on("console", self._console)
+        self.context.on("weberror", self._error)
+        self.context.on("dialog", self._dialog)
+        self.context.on("request", self._request)
+
+    def quiet(self) -> None:
+        """Nothing was heard since the last time."""
+        heard, self.heard = self.heard, []
+        assert not heard, "\n".join(heard)
+
+    @contextmanager
+    def meant(self, *statuses: int) -> Iterator[None]:
+        """Pages that answer with these statuses are part of the test."""
+        self.statuses |= set(statuses)
+        yield
+        self.statuses -= set(statuses)
+
+    def _console(self, message: ConsoleMessage) -> None:
+        found = _STATUS.match(message.text)
+        if found is None or int(found[1]) not in self.statuses:
+            self.heard.append(f"console {message.type}: {message.text} at {message.location.get('url', '')}")
+
+    def _error(self, error: WebError) -> None:
+        self.heard.append(f"error: {error.error}")
+
+    def _dialog(self, dialog: Dialog) -> None:
+        self.heard.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def _request(self, request: Request) -> None:
+        parts = urlsplit(request.url)
+        if f"{parts.scheme}://{parts.netloc}" != self.origin:
+            self.heard.append(f"request to {request.url[:200]}")
+
+
+Contexts = Callable[..., tuple[BrowserContext, Watch]]
+
+# ---- What holds for every page --------------------------------------------------------------------------------------
+
+_LOOK = """() => {
+  const wide = document.documentElement.scrollWidth, all = (query) => [...document.querySelectorAll(query)];
+  const seen = (one) => one.checkVisibility({visibilityProperty: true});
+  const ids = all("[id]").map((one) => one.id);
+  const sticks = wide <= innerWidth ? [] : all("main *").filter((one) =>
+    one.getBoundingClientRect().right > innerWidth + 1 && !one.closest(".scroll, svg")
+  ).slice(0, 5).map((one) => one.outerHTML.slice(0, 120));
+  return {
+    wide, sticks,
+    mains: all("main").length,
+    headings: all("h1").filter(seen).length,
+    named: all("nav").every((one) => one.ariaLabel || one.getAttribute("aria-labelledby")),
+    title: document.title, lang: document.documentElement.lang,
+    doubled: ids.filter((id, at) => ids.indexOf(id) !== at),
+    inline: all("[style]:not([style='']), body script:not([src]), body style, [onclick], [onerror], [onload], [hx-on]")
+      .concat(all("a[href^='java']")).map((one) => one.outerHTML.slice(0, 120)),
+    pwned: window.__pwned ?? null,
+  };
+}"""
+
+
+def look(page: Page) -> None:
+    """One page, one width: fits, has one main part and one heading, a title, and nothing inline; ids are unique."""
+    found: dict[str, Any] = page.evaluate(_LOOK)
+    width = page.viewport_size["width"] if page.viewport_size else 0
+    assert found["wide"] <= width, f"{page.url} is {found['wide']} wide at {width}: {found['sticks']}"
+    assert (found["mains"], found["headings"], found["named"]) == (1, 1, True), (page.url, found)
+    assert found["title"].strip(" ·") and found["lang"] == "en", (page.url, found)
+    assert (found["doubled"], found["inline"], found["pwned"]) == ([], [], None), (page.url, found)
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core finds, as "rule: element"."""
+    response = Axe().run(page, options={"resultTypes": ["violations"]}).response
+    return [
+        f"{one['id']}: {node['html'][:160]} ({node['failureSummary'][:200]})"
+        for one in response["violations"]
+        for node in one["nodes"][:4]
+    ]
+
+
+def kept(page: Page, name: str) -> None:
+    """A picture of the whole page in $SCREENSHOTS, where somebody wants to look at them."""
+    if folder := os.environ.get("SCREENSHOTS"):
+        page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
+
+
+def until(found: Callable[[], object], what: str, within_s: float = WAIT_S) -> None:
+    """Wait for something that is not in the browser."""
+    end = time.monotonic() + within_s
+    while not found():
+        assert time.monotonic() < end, f"not within {within_s:g} s: {what}"
+        time.sleep(0.02)
