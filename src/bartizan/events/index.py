@@ -21,7 +21,7 @@ from bartizan.events.row import DISCIPLINES, OUTCOMES, Bucket, Change, Group, Pa
 from bartizan.store.connection import Connection
 
 MAX_PAGE = 500
-SAMPLE = 20_000  # the newest rows that values() and groups() look at
+SAMPLE = 10_000  # the newest rows that values() and groups() look at
 ALL = Filter()
 VALUE_FIELDS = (
     "action", "would", "who", "group", "app", "key", "provider", "model", "clause", "risk", "discipline", "kind",
@@ -139,7 +139,7 @@ class Index:
             return int(connection.query(sql, (*asked.values, max(0, at_most)))[0][0])
 
     def values(self, filter_: Filter, field: str, top: int = 5) -> tuple[tuple[str, int], ...]:
-        """The most frequent values of a field among the newest 20,000 events that the filter means."""
+        """The most frequent values of a field among the newest 10,000 events that the filter means."""
         return self.panel(filter_, (field,), top)[field]
 
     def panel(
@@ -157,7 +157,7 @@ class Index:
             return counts.panel(asked, connection, names, fields, top, SAMPLE)
 
     def groups(self, filter_: Filter = ALL, limit: int = 20) -> tuple[Group, ...]:
-        """Similar events among the newest 20,000 that the filter means, most first."""
+        """Similar events among the newest 10,000 that the filter means, most first."""
         with self._reading() as (connection, names):
             asked = query(filter_, connection)
             return counts.groups(asked, connection, names, max(0, limit), SAMPLE) if asked else ()

@@ -29,6 +29,7 @@ ACTED = tuple(outcome for outcome in WORDS if outcome != "allow")
 MINUTE_US = 60_000_000
 DAY_US = 86_400_000_000
 MAX_MARKS = 6  # More changes than that in one chart are told by the first six and a count.
+APART = 60  # Units between two marks that have words of their own.
 MAX_BARS = 200
 
 When = Callable[[int, int], str]
@@ -215,17 +216,29 @@ def _axis(top: int) -> Markup:
 
 
 def _marks(marks: Sequence[Mark], begin: int, end: int) -> list[Markup]:
-    out = []
-    for n, mark in enumerate(marks[:MAX_MARKS]):
+    """Changes as dashed lines with their words; those that would stand on each other share one."""
+    groups: list[tuple[float, list[Mark]]] = []
+    for mark in marks:
         x = _LEFT + (_RIGHT - _LEFT) * (mark.at_us - begin) / max(1, end - begin)
-        text = mark.text if len(mark.text) <= 60 else mark.text[:59] + "…"
-        if n == MAX_MARKS - 1 and len(marks) > MAX_MARKS:
-            text += f", and {len(marks) - MAX_MARKS} more"
+        if groups and x - groups[-1][0] < APART:
+            groups[-1][1].append(mark)
+        else:
+            groups.append((x, [mark]))
+    out = []
+    for n, (x, some) in enumerate(groups[:MAX_MARKS]):
+        text = _cut(some[0].text) if len(some) == 1 else f"{len(some)} changes"
+        if n == MAX_MARKS - 1 and len(groups) > MAX_MARKS:
+            text += f", and {sum(len(rest) for _, rest in groups[MAX_MARKS:])} more"
         left = x > (_LEFT + _RIGHT) / 2
         line = Markup('<line class="note" x1="{0}" x2="{0}" y1="8" y2="{1}"/>').format(_number(x), _FOOT)
         y = 16 + 13 * (n % 2)  # Two rows, so that neighbours can be read.
-        out.append(line + _text(x - 8 if left else x + 8, y, "end" if left else "start", text, "notet"))
+        words = _text(x - 8 if left else x + 8, y, "end" if left else "start", text, "notet")
+        out.append(_group(", ".join(_cut(mark.text) for mark in some[:MAX_MARKS]), line + words))
     return out
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 60 else text[:59] + "…"
 
 
 def _text(x: float, y: float, anchor: str, text: str, css: str = "") -> Markup:
