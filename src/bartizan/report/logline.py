@@ -10,11 +10,13 @@ record of a decision is the ledger's; a log line may be lost, a record not.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import threading
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 
 from bartizan.core.decision import Decision
@@ -198,3 +200,30 @@ def _to_stderr(data: bytes) -> None:
             view = view[os.write(2, view) :]
         except OSError:
             return  # Nobody reads any more; there is no other place to say so.
+
+
+class Bare(logging.Formatter):
+    """What libraries log, without what an exception says: that could be content. Where it was is enough."""
+
+    def __init__(self, process: str) -> None:
+        """`process`: what the lines begin with."""
+        super().__init__()
+        self._process = process
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line for one record."""
+        kind, _, trace = record.exc_info or (None, None, None)
+        if kind is None:
+            return f"{self._process}: {record.levelname.lower()} in {record.name}"
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        code = trace.tb_frame.f_code if trace is not None else None
+        where = f"{Path(code.co_filename).name}:{trace.tb_lineno}" if code and trace else "?"
+        return f"{self._process}: {kind.__name__} at {where}"
+
+
+def bare(process: str) -> None:
+    """From now on the errors that this process's libraries log go to stderr without their words."""
+    lines = logging.StreamHandler()
+    lines.setFormatter(Bare(process))
+    logging.basicConfig(handlers=[lines], level=logging.ERROR, force=True)

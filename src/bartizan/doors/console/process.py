@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import logging
 import os
 import pkgutil
 import socket
@@ -13,7 +12,6 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import uvloop
@@ -30,7 +28,7 @@ from bartizan.events import Index
 from bartizan.home import Home
 from bartizan.home.control import Control, unpacked
 from bartizan.ledger.writer import Writer
-from bartizan.report.logline import Log
+from bartizan.report.logline import Log, bare
 
 WRITER = "console"  # whose log holds what people do here
 BUSY_S = 8.0
@@ -145,26 +143,6 @@ class _Server(Server):
         await super().shutdown(sockets)
 
 
-class _Bare(logging.Formatter):
-    """The server's own lines without what an exception says: that could be content. Where it was is enough."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        kind, _, trace = record.exc_info or (None, None, None)
-        if kind is None:
-            return f"console: {record.levelname.lower()} in {record.name}"
-        while trace is not None and trace.tb_next is not None:
-            trace = trace.tb_next
-        code = trace.tb_frame.f_code if trace is not None else None
-        where = f"{Path(code.co_filename).name}:{trace.tb_lineno}" if code and trace else "?"
-        return f"console: {kind.__name__} at {where}"
-
-
-def _quiet() -> None:
-    lines = logging.StreamHandler()
-    lines.setFormatter(_Bare())
-    logging.basicConfig(handlers=[lines], level=logging.ERROR, force=True)
-
-
 async def _main(end: socket.socket) -> int:
     control = await Control.over(end)
     told = await control.heard()
@@ -183,7 +161,7 @@ async def _main(end: socket.socket) -> int:
 
 def main(fd: int) -> int:
     """Run. The exit code says nothing that was not said on the socket."""
-    _quiet()
+    bare("console")
     return uvloop.run(_main(socket.socket(fileno=fd)))
 
 

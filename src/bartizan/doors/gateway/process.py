@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import os
 import resource
 import signal
@@ -37,7 +36,7 @@ from bartizan.home.alarms import Bell
 from bartizan.home.control import Control, unpacked
 from bartizan.home.keys import upstream_key
 from bartizan.matching.held import NEAR
-from bartizan.report.logline import Log
+from bartizan.report.logline import Log, bare
 from bartizan.workers import Pool
 
 if TYPE_CHECKING:
@@ -334,26 +333,6 @@ def _upstream_told(log: Log) -> Callable[[str, str, str], None]:
     return told
 
 
-class _Bare(logging.Formatter):
-    """uvicorn's and asyncio's lines without what an exception says: that could be content. Where it was is enough."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        kind, _, trace = record.exc_info or (None, None, None)
-        if kind is None:
-            return f"gateway: {record.levelname.lower()} in {record.name}"
-        while trace is not None and trace.tb_next is not None:
-            trace = trace.tb_next
-        code = trace.tb_frame.f_code if trace is not None else None
-        where = f"{Path(code.co_filename).name}:{trace.tb_lineno}" if code and trace else "?"
-        return f"gateway: {kind.__name__} at {where}"
-
-
-def _quiet() -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Bare())
-    logging.basicConfig(handlers=[handler], level=logging.ERROR, force=True)
-
-
 async def _main(end: socket.socket) -> int:
     control = await Control.over(end)
     told = await control.heard()
@@ -374,7 +353,7 @@ async def _main(end: socket.socket) -> int:
 
 def main(fd: int) -> int:
     """Run. The exit code says nothing that was not said on the socket."""
-    _quiet()
+    bare("gateway")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536) if hard > 0 else 65536, hard))

@@ -18,7 +18,7 @@ from bartizan.core.errors import BartizanError, ConfigError
 from bartizan.doors.notify.notifier import Notifier, senders
 from bartizan.home.alarms import Bell
 from bartizan.home.control import Control, unpacked
-from bartizan.report.logline import Log
+from bartizan.report.logline import Log, bare
 from bartizan.store.state import State
 
 
@@ -67,6 +67,7 @@ async def _main(end: socket.socket) -> int:
 
 def main(fd: int) -> int:
     """Run. The exit code says nothing that was not said on the socket."""
+    bare("notifier")
     return asyncio.run(_main(socket.socket(fileno=fd)))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import re
 import threading
 from dataclasses import dataclass, field
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 
 from bartizan.core.decision import NOTHING, Action, Decision, Edit, How
 from bartizan.core.finding import Failure, Finding, Place, Seen, Severity
-from bartizan.report.logline import ALARM_EVERY_S, EVENTS, MAX_WAITING, Log
+from bartizan.report.logline import ALARM_EVERY_S, EVENTS, MAX_WAITING, Bare, Log
 
 
 @dataclass
@@ -136,3 +138,17 @@ def test_every_event_is_one_that_some_door_logs() -> None:
     doors = Path(__file__).parents[2] / "doors"
     said = "".join(path.read_text("utf-8") for path in doors.rglob("*.py") if "tests" not in path.parts)
     assert [name for name in EVENTS if f'"{name}"' not in said] == []
+
+
+def test_what_a_library_logs_comes_without_its_words() -> None:
+    written = io.StringIO()
+    lines = logging.StreamHandler(written)
+    lines.setFormatter(Bare("console"))
+    library = logging.Logger("library")
+    library.addHandler(lines)
+    try:
+        raise ValueError("canary")
+    except ValueError:
+        library.exception("canary of %s", "canary")
+    library.error("canary")
+    assert re.fullmatch(r"console: ValueError at test_logline\.py:\d+\nconsole: error in library\n", written.getvalue())
