@@ -6,7 +6,6 @@ and the result is parsed again: it must say what was meant, and nothing else may
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
@@ -14,9 +13,9 @@ from typing import Any
 
 from bartizan.core.errors import PolicyError, Problem
 from bartizan.policy.clause import Mode
-from bartizan.policy.document import SURPRISES, List, Map, Node, Text, parse
+from bartizan.policy.document import List, Map, Node, Text, parse
 from bartizan.policy.fields import plain
-from bartizan.policy.read import CLAUSE_FIELDS, read
+from bartizan.policy.read import read
 
 NAME = "policy.yaml"
 CLAUSE = "the clause"  # What problems call a text that is one clause.
@@ -95,25 +94,6 @@ def without_exception(text: str, key: str) -> str:
         del policy["exceptions"][number]
 
     return _edited(text, change, lambda splice, root: splice.drop(root, "exceptions", number))
-
-
-def with_field(text: str, clause: str, field: str, value: str) -> str:
-    """The policy with another value of a clause's field that is one word or text, as then, tell or mode.
-
-    What the value may be is for `read` to say, as of any policy. Raises PolicyError for a clause that is not there.
-    """
-    if field not in CLAUSE_FIELDS or field in ("id", "when", "examples"):
-        raise ValueError(field)
-    written = value if _BARE.fullmatch(value) and value not in SURPRISES else quoted(value)
-    now = plain(parse(f"{field}: {written}", NAME))
-
-    def change(policy: Plain) -> None:
-        _named(policy, clause).update(now)
-
-    return _edited(text, change, lambda splice, root: splice.put(_clause(root, clause), field, written))
-
-
-_BARE = re.compile(r"[a-z][a-z-]*|[0-9]{1,4}(?: days?)?")  # What needs no quotes anywhere.
 
 
 # ---- A clause as a whole ---------------------------------------------------------------------------------------------

@@ -17,7 +17,6 @@ from bartizan.policy.edit import (
     with_clause_text,
     with_example,
     with_exception,
-    with_field,
     with_mode,
     without_exception,
 )
@@ -257,33 +256,6 @@ def test_what_is_wrong_with_a_clause_is_said_by_its_own_lines(new: str, file: st
         assert (problem.file, problem.line) == (file, line)
     else:
         assert problem.file == file
-
-
-def test_a_field_is_changed_in_its_place() -> None:
-    text = LAYOUTS["block"]
-    for field, value, line in (
-        ("then", "block", "  then: block   # because\n"),
-        ("tell", "Ask: the desk #1", '  tell: "Ask: the desk #1"\n'),
-        ("says", "no", '  says: "no"\n'),
-        ("approvals", "2", "  approvals: 2\n"),
-        ("grant_for", "7 days", "  grant_for: 7 days\n"),
-    ):
-        out = with_field(text, "one", field, value)
-        assert line in out and with_field(out, "one", field, value) == out
-        _, came = changed(text, out)
-        assert line in came and len(came) == 1
-        assert [ln for ln in out.splitlines() if ln.startswith("- id: two")] == ["- id: two"]
-    for field in ("id", "when", "examples", "color"):
-        with pytest.raises(ValueError, match=field):
-            with_field(text, "one", field, "x")
-
-
-@given(st.text(max_size=40), st.sampled_from(["says", "tell", "why"]))
-def test_any_words_go_into_a_field(value: str, field: str) -> None:
-    if any("\ud800" <= char <= "\udfff" for char in value) or not value.strip():
-        return
-    out = with_field(LAYOUTS["block text last"], "one", field, value)
-    assert getattr(read(out).clause("one"), field) == value
 
 
 FACTS = {"until": "2027-03-01", "why": "an exercise", "approved_by": "ciso"}
