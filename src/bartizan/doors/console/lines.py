@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 MAX_NAME = 80  # Code points of a name in a cell.
 MAX_TITLES = 2  # Risks that a line names; of more it says how many.
-DAY_S = 86_400
 DOORS = {"gateway": "Gateway", "inspect": "Inspect", "scan": "Files", "python": "Python", "console": "Console"}
 WOULD = {
     "warn": "would be warned",

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 AROUND = 3
 MAX_LINES = 400
 MAX_COMPARED = 600  # Lines of either side, without what is the same at both ends: comparing takes their product.
-MAX_WIDTH = 400  # Code points of a line.
 
 
 @dataclass(frozen=True, slots=True)

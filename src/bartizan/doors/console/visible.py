@@ -72,9 +72,6 @@ _MARK = (
 _SHOWS_NOTHING = re.compile(rf"[{HIDDEN}]+|(?:(?<={_MARK * MAX_MARKS})){_MARK}+")
 _HIDES = re.compile(rf"[{HIDDEN}]")
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;"})
-_URL = re.compile(r"\b(?:https?|ftp|wss?|file|javascript|data|mailto|tel)(?=:)", re.IGNORECASE | re.ASCII)
-_DOT = re.compile(r"(?<=[\w\]-])\.(?=[^\W\d_]{2})")
-_SCHEMES = {"http": "hxxp", "https": "hxxps", "ftp": "fxp", "ws": "wxs", "wss": "wxss"}
 
 
 def visible(text: str, most: int = MAX_NAME) -> Markup:
@@ -173,21 +170,6 @@ def _folded(char: str) -> str:
 def left_out(count: int, what: str = "character") -> Markup:
     """What stands in the place of text that is not shown."""
     return Markup('<span class="hid cut">{} more {}</span>').format(f"{count:,}", what + "s" * (count != 1))
-
-
-def hides(text: str) -> int:
-    """How many characters of a text show nothing where nothing belongs."""
-    return sum(
-        run.end() - run.start()
-        for run in _SHOWS_NOTHING.finditer(text.replace("\r\n", "\n"))
-        if not _joins_emoji(run.string, *run.span())
-    )
-
-
-def defanged(text: str) -> str:
-    """The same with no address in it that anything would open: hxxps://example[.]com."""
-    text = _URL.sub(lambda scheme: _SCHEMES.get(scheme[0].lower(), scheme[0] + "[:]"), text)
-    return _DOT.sub("[.]", text).replace("[:]:", "[:]")
 
 
 # ---- Inside ---------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from dom import dom, plain
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bartizan.doors.console.visible import Room, defanged, hides, visible, written
+from bartizan.doors.console.visible import Room, visible, written
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -86,7 +86,6 @@ SHOWN = {
 @pytest.mark.parametrize("text", SHOWN)
 def test_what_hides_is_named(text: str) -> None:
     assert dom(written(text)).chips == SHOWN[text]
-    assert hides(text)
 
 
 HONEST = (
@@ -104,19 +103,12 @@ HONEST = (
 def test_what_belongs_there_is_left_alone(text: str) -> None:
     shown = dom(written(text))
     assert shown.text == text.replace("\r\n", "\n") and not shown.chips
-    assert not hides(text)
 
 
 def test_a_long_name_says_how_much_is_missing() -> None:
     shown = dom(visible("x" * 1000, 10))
     assert shown.text == "x" * 10
     assert shown.chips == "990 more characters"
-
-
-def test_addresses_do_not_open() -> None:
-    assert defanged("see https://evil.example.com/a.html now") == "see hxxps://evil[.]example[.]com/a[.]html now"
-    assert defanged("javascript:alert(1)") == "javascript[:]alert(1)"
-    assert defanged("version 1.4, done.") == "version 1.4, done."
 
 
 def test_ten_megabytes_fit_a_room_at_once() -> None:
