@@ -7,14 +7,13 @@ other one an API Activity (class 6003). Attribute names and numbers were checked
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bartizan.core.errors import StoreBroken
-from bartizan.ledger.log import aad
+from bartizan.ledger.opening import Gone, body
 from bartizan.ledger.read import Record
 from bartizan.store.logfile import LogFile, logs
 from bartizan.vault import Vault
@@ -38,22 +37,12 @@ def opened(records: Iterable[Record], home: Path, vault: Vault) -> Iterator[Reco
     for record in records:
         if "bodies" in record:
             with LogFile.reading(paths[record["writer"]]) as file:
-                record["opened"] = {told["side"]: _open(record, told, file, vault) for told in record["bodies"]}
+                record["opened"] = {told["side"]: _opened(body(record, told, file, vault)) for told in record["bodies"]}
         yield record
 
 
-def _open(record: Record, told: Mapping[str, Any], file: LogFile, vault: Vault) -> dict[str, str]:
-    try:
-        sealed = file.body(told["month"], record["seq"], told["side"])
-        if sealed is None:
-            return {"missing": "its time was over"}
-        tied = aad(record["writer"], record["seq"], told["side"])
-        text, commitment = vault.open_as(record.get("person", ""), record["time_us"], sealed, tied)
-    except StoreBroken as error:
-        return {"missing": str(error)}
-    if commitment != told["commitment"]:
-        return {"missing": "the text is not the one that was recorded"}
-    return {"text": text.decode("utf-8", "replace")}
+def _opened(text: bytes | Gone) -> dict[str, str]:
+    return {"missing": text.why} if isinstance(text, Gone) else {"text": text.decode("utf-8", "replace")}
 
 
 @cache

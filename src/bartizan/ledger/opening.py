@@ -73,7 +73,7 @@ def open_texts(
         made = parse(row)
         if bodies := made.get("bodies"):
             with LogFile.reading(path) as file:
-                out |= {told["side"]: _body(made, told, file, vault) for told in bodies if told["side"] in _DECISIONS}
+                out |= {told["side"]: body(made, told, file, vault) for told in bodies if told["side"] in _DECISIONS}
             person = person or made.get("person", "")
     if any(isinstance(text, bytes) for text in out.values()):
         sides = sorted(side for side, text in out.items() if isinstance(text, bytes))
@@ -120,7 +120,7 @@ def search_texts(
                     more = True
                     break
                 texts = [
-                    _body(made, told, file, vault)
+                    body(made, told, file, vault)
                     for made in map(parse, file.by_exchange(exchange))
                     for told in made.get("bodies", ())
                     if told["side"] in _DECISIONS
@@ -168,8 +168,8 @@ def _strings(value: object) -> Iterable[str]:
             yield str(one)
 
 
-def _body(record: Record, told: Mapping[str, Any], file: LogFile, vault: Vault) -> bytes | Gone:
-    """One sealed text. Any: as the record says it."""
+def body(record: Record, told: Mapping[str, Any], file: LogFile, vault: Vault) -> bytes | Gone:
+    """One sealed text of a record, or why there is none; nothing is recorded here. Any: as the record says it."""
     try:
         sealed = file.body(told["month"], record["seq"], told["side"])
         if sealed is None:
