@@ -95,13 +95,13 @@ def _page(asked: Asked, waits: list[Case], case: Case | None) -> Page:
     if case is not None:
         values |= _beside(asked, case, [clauses[id_] for id_ in sorted(case.clauses) if id_ in clauses])
     listed = {"waits": [one.as_json() for one in waits], "case": case.as_json() if case else None}
-    return Page("review.html", values, value=listed, css=("review.css",))
+    return Page("review.html", values, value=listed, css=("event.css", "review.css"))
 
 
 def _beside(asked: Asked, case: Case, clauses: list[Clause]) -> dict[str, Any]:
     """One case: its evidence, and what either answer would do."""
     view = View(asked.option("view", VIEWS))
-    texts = asked.console.opened.get(asked.session.id, case.id, asked.now_us) if asked.session else None
+    texts = asked.opened(case.id) if asked.who.may(Role.ANALYST) else None
     days = min((clause.grant_days for clause in clauses), default=1)
     values = sum(map(len, case.values.values()))
     own = case.person == asked.who.person
@@ -132,7 +132,7 @@ def _evidence(asked: Asked, case: Case, view: View, texts: dict[str, str] | None
     if case.state != "open":
         return evidence(record, None, view, vault, gone="The case's own text went when it was decided.")
     raw = body.encode("utf-8", "surrogatepass") if body is not None else None
-    at, whole = asked.query.get("at", ""), asked.query.get("all") == "1"
+    at, whole = asked.query.get("at", ""), "all" in asked.query
     # A case keeps its text until it is decided, whatever the policy keeps of the exchange.
     return evidence({**record, "bodies": {}}, raw, view, vault, at=at, whole=whole)
 
