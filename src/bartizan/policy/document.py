@@ -7,6 +7,7 @@ more than a reader sees, up to gigabytes. Nothing is constructed; ruamel.yaml's 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -118,6 +119,8 @@ class _Builder:
         mark = event.start_mark
         place = (mark.index, mark.line + 1, mark.column + 1)
         if sort == "ScalarEvent":
+            if _HALF.search(event.value):  # It could be said to nobody: no encoding has it.
+                raise self._at(event, "half of a character is escaped here (`\\ud83d`)", _WHOLE)
             return Text(str(event.value), event.style is None, place[0], event.end_mark.index, *place[1:])
         flow = bool(event.flow_style)
         if sort == "SequenceStartEvent":
@@ -140,6 +143,8 @@ class _Builder:
         return _no(self._name, event.start_mark.line + 1, event.start_mark.column + 1, what, hint)
 
 
+_HALF = re.compile("[\ud800-\udfff]")
+_WHOLE = "JSON writes some characters as two escapes; in YAML one is written as it is, or as `\\U0001F600`."
 _QUOTE = 'Write it out. A text that begins with * or & needs quotes: "*".'
 
 

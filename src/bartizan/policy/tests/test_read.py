@@ -154,6 +154,7 @@ exceptions:
         "a control character": ("policy: a\x07\n", "a control character"),
         "an unclosed quote": ('policy: "a\n', "found unexpected end"),
         "a second document": (one("when: {risk: '*'}, then: warn") + "---\npolicy: b\n", "a second document"),
+        "half a character": (one('when: {risk: "*"}, then: warn, tell: "\\ud83d\\ude00"'), "half of a character"),
         "an anchor": (one("when: &a {risk: '*'}, then: warn"), "anchors and aliases"),
         "an alias": (one("when: *a, then: warn"), "anchors and aliases"),
         "a merge key": (one("when: {<<: {risk: '*'}}, then: warn"), '"<<" means nothing here'),
