@@ -3,12 +3,12 @@ nothing. A page that is added is looked at without being named here; one with a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from browsing import HEIGHT, THEMES, WIDTHS, Contexts, kept, look, violations
+from browsing import HEIGHT, THEMES, WIDTHS, Contexts, kept, look, press, violations
 from playwright.sync_api import Page
 from scene import Day, Scene, ordinary, scene
 
@@ -50,7 +50,7 @@ def gateway_key(up: Scene, day: Day) -> list[str]:
 
 NAMED: Mapping[str, Named] = {
     "/c/{token}": Named(links, ""),
-    "/events/{id}": Named(of("/events/{exchange}", "redact", "observe", "block", "review", "allow"), opened=True),
+    "/events/{id}": Named(of("/events/{exchange}", "redact", "block", "review"), opened=True),
     "/events/{id}/exception": Named(of("/events/{exchange}/exception", "redact")),
     "/ledger/forget/{pseudonym}": Named(person("/ledger/forget/{}")),
     "/ledger/proof/{exchange}": Named(of("/ledger/proof/{exchange}", "redact")),
@@ -98,13 +98,13 @@ def day(up: Scene) -> Day:
     return made
 
 
-def examine(page: Page, theme: str, name: str) -> None:
+def examine(page: Page, theme: str, name: str, axed: Collection[int] = AXED) -> None:
     """The page as it stands, in every width."""
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": HEIGHT})
         look(page)
         kept(page, f"{name}-{theme}-{width}")
-        if width in AXED:
+        if width in axed:
             found = violations(page)
             assert not found, f"{page.url} {theme} {width}\n" + "\n".join(found)
 
@@ -126,8 +126,7 @@ def walk(up: Scene, opened: Contexts, paths: list[str], who: str, *, open_text: 
                 page.goto(up.url + path)
                 assert page.locator("html").get_attribute("data-theme") == theme
                 if open_text and page.get_by_role("button", name="Open the text").count():
-                    page.get_by_role("button", name="Open the text").first.click()
-                    page.wait_for_load_state()
+                    press(page.get_by_role("button", name="Open the text").first)
                 examine(page, theme, path.strip("/").replace("/", "_").replace("?", "_") or "overview")
                 if open_text:
                     views = page.locator("nav.tabs").first.get_by_role("link")
@@ -162,26 +161,26 @@ def test_no_page_is_forgotten() -> None:
 
 def check_a_clause(page: Page, up: Scene, day: Day) -> None:
     page.goto(f"{up.url}/policy/no-secrets-out")
-    page.get_by_role("button", name="Check").click()
+    press(page.get_by_role("button", name="Check"))
 
 
 def check_a_clause_with_mistakes(page: Page, up: Scene, day: Day) -> None:
     page.goto(f"{up.url}/policy/no-secrets-out")
     box = page.locator("textarea[name=text]")
     box.fill(box.input_value().replace("then: redact", "then: destroy"))
-    page.get_by_role("button", name="Check").click()
+    press(page.get_by_role("button", name="Check"))
 
 
 def what_if(page: Page, up: Scene, day: Day) -> None:
     page.goto(f"{up.url}/policy/no-secrets-out")
     box = page.locator("textarea[name=text]")
     box.fill(box.input_value().replace("then: redact", "then: block"))
-    page.get_by_role("button", name="What if").click()
+    press(page.get_by_role("button", name="What if"))
 
 
 def preview(page: Page, up: Scene, day: Day) -> None:
     what_if(page, up, day)
-    page.get_by_role("button", name="Save…").click()
+    press(page.get_by_role("button", name="Save…"))
 
 
 def preview_of_an_exception(page: Page, up: Scene, day: Day) -> None:
@@ -191,36 +190,36 @@ def preview_of_an_exception(page: Page, up: Scene, day: Day) -> None:
     page.get_by_label("Last day").fill("2030-01-31")
     page.get_by_label("Approved by").fill("ciso")
     page.locator("[name=why_exempt]").fill("The exercise needs it.")
-    page.get_by_role("button", name="Add it…").last.click()
+    press(page.get_by_role("button", name="Add it…").last)
 
 
 def whole_preview(page: Page, up: Scene, day: Day) -> None:
     page.goto(f"{up.url}/policy/whole")
     box = page.locator("textarea[name=text]")
     box.fill(box.input_value().replace("version: 1.0.0", "version: 1.0.1"))
-    page.get_by_role("button", name="Save…").click()
+    press(page.get_by_role("button", name="Save…"))
 
 
 def a_key(page: Page, up: Scene, day: Day) -> None:
     page.goto(f"{up.url}/settings/keys")
     page.locator("main [name=name]").fill(f"key {page.viewport_size} {id(page)}")
-    page.get_by_role("button", name="Give the key").click()
+    press(page.get_by_role("button", name="Give the key"))
 
 
 def a_sign_in_link(page: Page, up: Scene, day: Day) -> None:
-    page.goto(f"{up.url}/settings/accounts")
-    page.get_by_role("button", name="Link").first.click()
+    page.goto(f"{up.url}/settings/accounts/{up.home.vault.pseudonym(MARA)}")
+    press(page.locator("form[action$='/link'] button"))
 
 
 def a_forgotten_person(page: Page, up: Scene, day: Day) -> None:
     page.goto(f"{up.url}/ledger")
     page.get_by_label("Name or pseudonym").fill(MARA)
-    page.get_by_role("button", name="Show what would go").click()
+    press(page.get_by_role("button", name="Show what would go"))
 
 
 def searched_texts(page: Page, up: Scene, day: Day) -> None:
     page.goto(f"{up.url}/events?q=capital")
-    page.get_by_role("button", name="Search the texts").click()
+    press(page.get_by_role("button", name="Search the texts"))
 
 
 def a_wrong_password(page: Page, up: Scene, day: Day) -> None:
@@ -228,7 +227,7 @@ def a_wrong_password(page: Page, up: Scene, day: Day) -> None:
     page.goto(f"{up.url}/sign-in")
     page.get_by_label("Name").fill("nobody@example.org")
     page.get_by_label("Password").fill("a lighthouse keeps its lamp")
-    page.get_by_role("button", name="Sign in").click()
+    press(page.get_by_role("button", name="Sign in"))
 
 
 FORMS = (
@@ -244,8 +243,9 @@ def test_what_a_form_leads_to(fill: Callable[[Page, Scene, Day], None], up: Scen
         page = up.signed_in(context, ALL, *Role).new_page()
         with watch.meant(400, 403):
             fill(page, up, day)
-            page.wait_for_load_state()
-            examine(page, theme, fill.__name__)
+            examine(
+                page, theme, fill.__name__, axed=AXED[THEMES.index(theme) :][:1]
+            )  # Each theme and each layout once.
 
 
 def test_a_person_without_a_role_sees_their_own_cases_and_no_more(up: Scene, day: Day, opened: Contexts) -> None:
@@ -267,4 +267,4 @@ def test_an_empty_home_has_pages_too(tmp_path: Path, opened: Contexts) -> None:
             if way.needs is not Needs.NOBODY and "content-disposition" not in answer.headers:
                 with watch.meant(answer.status):
                     page.goto(empty.url + path)
-                    examine(page, THEMES[0], f"empty{path.replace('/', '_')}")
+                    examine(page, THEMES[0], f"empty{path.replace('/', '_')}", axed=AXED[1:])

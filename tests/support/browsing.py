@@ -14,7 +14,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, Playwright, Request, WebError
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Dialog,
+    Locator,
+    Page,
+    Playwright,
+    Request,
+    WebError,
+)
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage")
@@ -128,6 +138,12 @@ def violations(page: Page) -> list[str]:
         for one in response["violations"]
         for node in one["nodes"][:4]
     ]
+
+
+def press(button: Locator) -> None:
+    """Click what leads to a page, and wait until it is there: what is looked at next is not the one before."""
+    with button.page.expect_navigation():
+        button.click()
 
 
 def kept(page: Page, name: str) -> None:
