@@ -175,7 +175,7 @@ class Desk(Queue):
         case = self.case(id_, now_us)
         _still_open(case)
         who = whose(self._vault, by)
-        if who == case.person or plain(by) == plain(self._vault.name(case.person) or ""):
+        if who == case.person or self._known_as(who) == self._known_as(case.person):
             raise CaseDenied(f"{case.id}: nobody decides on their own request; ask somebody else")
         if not approve:
             return self._close(case, State.REFUSED, who, now_us, note=note)

@@ -60,6 +60,7 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
 }
+_IN_URLS = "/?#&=+%:;,@!$'()*[]"
 # A link from elsewhere comes without the session (SameSite=Strict). Loading the page once more from here brings it.
 BOUNCE = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><title>Bartizan</title>'
@@ -302,7 +303,8 @@ async def _body(request: Request) -> bytes | None:
 
 
 def _moved(to: str) -> Response:
-    return Response(b"", 303, {"location": to})
+    """A redirect. What an address may not hold as it is (a path can have come from anybody) goes escaped."""
+    return Response(b"", 303, {"location": quote(to, safe=_IN_URLS)})
 
 
 def _json(value: Mapping[str, Any] | object, status: int) -> Response:

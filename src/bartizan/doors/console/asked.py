@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from bartizan.core.errors import InputError
@@ -41,6 +41,10 @@ class Asked:
         """Who is signed in. Pages that need nobody use `account`."""
         assert self.account is not None
         return self.account
+
+    def opened(self, what: str) -> Any | None:
+        """What this session opened a while ago. The role for it may have gone since: ask for that first."""
+        return self.console.opened.get(self.session.id, what, self.now_us) if self.session is not None else None
 
     def text(self, name: str, *, needed: bool = True, at_most: int = MAX_TEXT) -> str:
         """A field's text, without the space around it. Raises InputError where it is missing or too long."""

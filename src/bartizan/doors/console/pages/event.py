@@ -271,7 +271,7 @@ def _unknown() -> Page:
 
 
 def _evidence(asked: Asked, found: Found, view: View) -> list[Evidence]:
-    opened = asked.console.opened.get(asked.session.id, asked.path["id"], asked.now_us) if asked.session else None
+    opened = asked.opened(asked.path["id"]) if asked.who.may(Role.ANALYST) else None
     where, _, at = asked.query.get("at", "").partition(":")
     out: list[Evidence] = []
     first = 1
@@ -339,8 +339,8 @@ def _happened(asked: Asked, found: Found) -> list[Happened]:
 
 
 def _colleagues(asked: Asked) -> dict[str, str]:
-    """Names of those who act here, by pseudonym: they sign with it."""
-    return {one.person: one.name for one in asked.console.accounts.accounts()}
+    """Names of those who act here, by pseudonym: they sign with it. Who has no role is only somebody with cases."""
+    return {one.person: one.name for one in asked.console.accounts.accounts() if one.roles}
 
 
 def _proof(asked: Asked) -> Proof:

@@ -119,7 +119,7 @@ def _verdict(now: Checking, logs: tuple[Standing, ...]) -> Verdict:
 def _changes(asked: Asked) -> tuple[dict[str, object], ...]:
     """The newest administrative events."""
     found = asked.console.index.changes(asked.now_us - 90 * DAY_US, asked.now_us, RECENT, what=TOLD)
-    names = {account.person: account.name for account in asked.console.accounts.accounts()}
+    names = {account.person: account.name for account in asked.console.accounts.accounts() if account.roles}
     return tuple(
         {
             "time_us": change.time_us,

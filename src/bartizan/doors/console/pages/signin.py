@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bartizan.core.errors import InputError, SignInDenied
+from bartizan.core.errors import InputError, SignInDenied, UsageError
 from bartizan.doors.console.answers import Done, Page
 from bartizan.doors.console.asked import Asked
 from bartizan.doors.console.routes import Needs, act, page
@@ -75,7 +75,9 @@ def account(asked: Asked) -> Page:
 
 
 def set_password(asked: Asked) -> Done:
-    """A new password; other sessions end."""
+    """A new password; other sessions end. No token sets one: who found it could sign in with that for ever."""
+    if asked.by_api:
+        raise UsageError("a password is set by a person, on the page of their account")
     fields = asked.fields
     password, again = (fields.get("password") or ("",))[0], (fields.get("again") or ("",))[0]
     if password != again:
