@@ -252,7 +252,7 @@ class Config:
     metrics: Annotated[Address | None, Says("Prometheus metrics; `off` for none.")] = Address("127.0.0.1", 8402)
     workers: Annotated[int, Says("Gateway processes; 0 is one a core, from two to four.", low=0, high=256)] = 0
     public_url: Annotated[
-        str, Says("The gateway's address as people reach it; refusals link to it. Unset: no links.")
+        str, Says("The gateway's address as people reach it; refusals link to it where `console_url` is unset.")
     ] = ""
     console_url: Annotated[
         str, Says("The console's address as people reach it; notices and refusals link to it. Unset: `console`.")

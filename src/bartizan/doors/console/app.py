@@ -82,11 +82,13 @@ class App:
         routes = [Route("/static/{name:path}", self._static, methods=["GET"])]
         for way in ways:
             routes.append(Route(way.path, self._endpoint(way, api=False), methods=[way.method]))
-            if way.stream is None:
+            if way.stream is None and way.needs is not Needs.NOBODY:  # A program has a token, and signs in nowhere.
                 routes.append(Route(API + way.path, self._endpoint(way, api=True), methods=[way.method]))
-        self._app: ASGIApp = Starlette(
-            routes=routes, exception_handlers={HTTPException: self._nowhere, 500: self._broken}
+        app = Starlette(routes=routes, exception_handlers={HTTPException: self._nowhere, 500: self._broken})
+        app.router.redirect_slashes = (
+            False  # Its redirects are absolute, and behind a proxy that ends TLS they are wrong.
         )
+        self._app: ASGIApp = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request. Another host than ours is somebody's page that made its name point here (DNS rebinding)."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 EVERY_S = 0.25
 RATES_EVERY_S = 3.0
-SESSION_EVERY_S = 30.0
+SESSION_EVERY_S = 5.0
 HEARTBEAT_S = 15.0
 SEND_S = 5.0  # A listener who takes nothing for so long is gone.
 MAX_LISTENERS = 32

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bartizan.core.errors import PolicyError
+from bartizan.core.errors import InputError, PolicyError
 from bartizan.doors.console.answers import Done, Page
 from bartizan.doors.console.asked import Asked
 from bartizan.doors.console.evidence import Evidence, View, evidence
@@ -66,6 +66,8 @@ def assign(asked: Asked) -> Done:
     case = _case(asked)
     name = asked.text("to", needed=False, at_most=200)
     to = asked.console.accounts.named(name) if name else None
+    if to is not None and (to.disabled_us or not to.may(Role.ANALYST)):
+        raise InputError("is somebody who may decide on cases", "to")
     asked.console.feedback.assign(case.id, to.person if to else "", asked.who.person, asked.now_us)
     return Done(f"{to.name} looks after it." if to else "Nobody looks after it.", f"/review/{case.id}")
 
@@ -115,7 +117,8 @@ def _beside(asked: Asked, case: Case, clauses: list[Clause]) -> dict[str, Any]:
         "colleagues": [
             one for one in asked.console.accounts.accounts() if one.may(Role.ANALYST) and not one.disabled_us
         ],
-        "yes": f"The same {plural(values, 'found value')} may go to {case.destination or 'the same place'} "
+        "yes": f"The same {'value' if values == 1 else plural(values, 'value')} may go to "
+        f"{case.destination or 'the same place'} "
         f"for {plural(days, 'day')}. Anything else asks again.",
         "no": "It stays refused. The person reads your note and what to do instead.",
         "waited": lasting(asked.now_us - case.created_us),
