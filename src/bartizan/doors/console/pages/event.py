@@ -141,6 +141,7 @@ def event(asked: Asked) -> Page:
         "happened": _happened(asked, found),
         "proof": _proof(asked),
         "said": said,
+        "notes": (asked.opened(f"notes {strict['exchange']}") or {}) if asked.who.may(Role.ANALYST) else {},
         "mine": next((one for one in said if one.by == asked.who.person), None),
         "names": _colleagues(asked),
         "assigned": asked.console.feedback.assigned(strict["exchange"]),
@@ -190,6 +191,15 @@ def withdraw(asked: Asked) -> Done:
     """One's own verdict, taken back."""
     gone = asked.console.feedback.withdraw(asked.path["id"], asked.who.person)
     return Done("Taken back." if gone else "There was nothing to take back.", f"/events/{asked.path['id']}")
+
+
+def notes(asked: Asked) -> Done:
+    """Open what people wrote with their verdicts. This is recorded, note by note."""
+    feedback, id_ = asked.console.feedback, asked.path["id"]
+    texts = {one.id: feedback.note_text(one.id, asked.who.person) for one in feedback.about(id_) if one.has_note}
+    if asked.session is not None:
+        asked.console.opened.keep(asked.session.id, f"notes {id_}", texts, sum(map(len, texts.values())), asked.now_us)
+    return Done("Opened; the ledger says that you did.", f"/events/{id_}", {"notes": texts})
 
 
 def assign(asked: Asked) -> Done:
@@ -403,5 +413,6 @@ ROUTES = (
     act("/events/{id}/mistake", mistake, Role.ANALYST),
     act("/events/{id}/missed", missed, Role.ANALYST),
     act("/events/{id}/withdraw", withdraw, Role.ANALYST),
+    act("/events/{id}/notes", notes, Role.ANALYST),
     act("/events/{id}/assign", assign, Role.ANALYST),
 )
