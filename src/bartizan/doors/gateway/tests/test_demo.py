@@ -35,6 +35,12 @@ def test_its_policy_holds_and_has_a_clause_for_each_scene() -> None:
     assert len(policy.clauses) == len(demo.SCENES.keys() - {"crowd"})
 
 
+def test_its_examples_do_what_they_should(capsys: pytest.CaptureFixture[str]) -> None:
+    """Above all: none is a number that detectors know from documentation."""
+    file = Path(demo.__file__).with_name("demo.yaml")
+    assert main(["policy", "test", str(file)]) == 0, capsys.readouterr().out
+
+
 def test_without_a_model_it_says_how_to_get_one(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
