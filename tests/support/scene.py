@@ -86,7 +86,7 @@ clauses:
     tell: There is a bank account in your message. Somebody else has to agree.
     examples:
       breaks:
-        - text: ["transfer it to AT61 1904 30", "02 3457 3201 as agreed"]
+        - text: ["transfer it to {iban()[:9]}", "{iban()[9:]} as agreed"]
       keeps:
         - Transfer it to my usual account.
 
