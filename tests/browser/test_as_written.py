@@ -8,16 +8,16 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
-from browsing import Contexts, look, press
+from browsing import HEIGHT, WIDTHS, Contexts, look, press
 from playwright.sync_api import Page
 from scene import POLICY, Scene, scene
 from values import another_iban, aws_key
 
 from bartizan.doors.console.process import ways
-from bartizan.doors.console.routes import Needs
 from bartizan.vault.accounts import Role
 
 ALL = "all@example.org"
+LONG = "W" * 200  # with nowhere to break
 UNSEEN = "\u202e\u200b\u2066\U000e0041"  # turns the line around, takes no room, and hides a letter
 # All of a page but the chips, as somebody reads it: fields too.
 WORDS = """() => {
@@ -74,6 +74,8 @@ def up(chromium: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         user = name("user")
         one.key(user, name=name("key"), groups=(name("group"),), app=name("app"))
         one.account(name("account"), Role.VIEWER)
+        one.key(LONG, name="K" * 200, groups=("G" * 200,), app="A" * 200)
+        one.account(LONG, Role.VIEWER)
         yield one
 
 
@@ -87,6 +89,7 @@ def held(up: Scene) -> dict[str, str]:
     status, _, raw = up.gateway.ask("POST", "/v1/judge", body, key=up.key(name("user")))
     assert status == 200
     up.seen(json.loads(raw)["id"])
+    assert up.ask(f"Pay to {another_iban(2)}. {'W' * 3000}", LONG).status == 400
     return {"event": reply.exchange, "case": reply.case, "link": reply.link, "judged": json.loads(raw)["id"]}
 
 
@@ -154,13 +157,34 @@ def test_what_a_policy_says(up: Scene, held: dict[str, str], page: Page, opened:
     says(mine, shown("says"))
 
 
-def test_no_page_of_such_a_home_runs_anything(up: Scene, held: dict[str, str], opened: Contexts) -> None:
-    context, watch = opened(up.url, viewport={"width": 390, "height": 1000})
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe\x00", b"\xc3\x28", b"\xed\xa0\x80", b"\\ud800 \\udc00\\ud800", b"\\u0000\\u001b[2J\\u009b"]
+)
+def test_what_is_no_text_stays_outside_or_is_shown_as_what_it_is(content: bytes, up: Scene, page: Page) -> None:
+    body = b'{"model": "gpt-4o", "messages": [{"role": "user", "content": "' + content + b'"}]}'
+    status, headers, _ = up.gateway.ask("POST", "/v1/chat/completions", body, key=up.key(name("user")))
+    assert status in (200, 400)
+    page.goto(f"{up.url}/live")
+    says(page)
+    if status == 200:
+        exchange = headers["x-bartizan-decision"]
+        up.seen(exchange)
+        page.goto(f"{up.url}/events/{exchange}")
+        press(page.get_by_role("button", name="Open the text").first)
+        assert page.locator(".words .hid").count() > 0
+        says(page)
+
+
+def test_no_page_of_such_a_home_runs_anything_or_is_too_wide(up: Scene, held: dict[str, str], opened: Contexts) -> None:
+    context, watch = opened(up.url)
     page = up.signed_in(context, ALL, *Role).new_page()
-    for way in ways():
-        if way.method == "GET" and way.stream is None and "{" not in way.path and way.needs is not Needs.NOBODY:
-            answer = context.request.get(up.url + way.path)
-            if "content-disposition" not in answer.headers:
-                with watch.meant(answer.status):
-                    page.goto(up.url + way.path)
+    paths = [way.path for way in ways() if way.method == "GET" and way.stream is None and "{" not in way.path]
+    pseudonym = up.home.vault.pseudonym(LONG)
+    for path in (*paths, f"/people/{pseudonym}", f"/settings/accounts/{pseudonym}", f"/events?q=who:{pseudonym}"):
+        answer = context.request.get(up.url + path)
+        if "content-disposition" not in answer.headers:
+            with watch.meant(answer.status):
+                page.goto(up.url + path)
+                for width in WIDTHS:
+                    page.set_viewport_size({"width": width, "height": HEIGHT})
                     says(page)

@@ -229,13 +229,21 @@ def gateways(supervisor: int) -> list[int]:
 # ---- Five tasks, three clicks each ----------------------------------------------------------------------------------
 
 
+COUNT = """addEventListener("click", (event) => {
+  if (event.isTrusted) sessionStorage.clicks = 1 + Number(sessionStorage.clicks || 0);
+}, true)"""
+
+
 @pytest.fixture
-def overview(up: Scene, desk: Page) -> Page:
+def overview(up: Scene, desk: Page) -> Iterator[Page]:
+    """The first page. At the end, the clicks that were made are counted."""
     held = up.ask(f"Send it to {another_iban(next(NUMBERS))}, please.", MARA)
     assert held.status == 400
     up.seen(held.exchange)
+    desk.add_init_script(COUNT)
     desk.goto(up.url + "/")
-    return desk
+    yield desk
+    assert 1 <= int(desk.evaluate("sessionStorage.clicks")) <= 3
 
 
 def test_what_needs_me_in_one_click(overview: Page) -> None:
