@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -36,8 +37,8 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def opened(chromium: Browser) -> Iterator[Contexts]:
+@contextmanager
+def contexts(chromium: Browser) -> Iterator[Contexts]:
     """Makes contexts: a browser's profile each, with a watch over what its pages say. Quiet at the end, all of them."""
     made: list[tuple[BrowserContext, Watch]] = []
 
@@ -53,3 +54,17 @@ def opened(chromium: Browser) -> Iterator[Contexts]:
         context.close()
     for _, watch in made:
         watch.quiet()
+
+
+@pytest.fixture
+def opened(chromium: Browser) -> Iterator[Contexts]:
+    """Contexts for one test."""
+    with contexts(chromium) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def open_for_all(chromium: Browser) -> Iterator[Contexts]:
+    """Contexts for a module's tests, which only look: a new one costs more than most of what is done in it."""
+    with contexts(chromium) as made:
+        yield made

@@ -136,7 +136,8 @@ def test_without_javascript_pages_and_filters_work(up: Scene, day: Day, plain: P
         assert plain.get_by_role("heading", level=1).inner_text()
     plain.goto(up.url + "/events")
     plain.get_by_label("Search events").first.fill("action:redact")
-    plain.get_by_label("Search events").first.press("Enter")
+    with plain.expect_navigation():
+        plain.get_by_label("Search events").first.press("Enter")
     assert "action" in plain.url and day.exchanges["redact"] in plain.content()
     assert day.exchanges["allow"] not in plain.content()
 

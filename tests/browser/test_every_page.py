@@ -8,15 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from browsing import HEIGHT, THEMES, WIDTHS, Contexts, kept, look, press, violations
-from playwright.sync_api import Page
+from browsing import COLOURS, HEIGHT, THEMES, WIDTHS, Contexts, Watch, kept, look, press, violations
+from playwright.sync_api import Page, expect
 from scene import Day, Scene, ordinary, scene
 
 from bartizan.doors.console.process import ways
 from bartizan.doors.console.routes import Needs
 from bartizan.vault.accounts import Role
 
-AXED = (390, 1440)  # axe-core takes half a second; what it finds changes where the layout folds.
+# axe-core takes half a second. What it finds changes with the theme, and where the layout folds.
+Axed = tuple[tuple[str, int], ...]
+AXED: Axed = tuple((theme, width) for theme in THEMES for width in (390, 1440))
+ONCE: Axed = (("light", 390), ("dark", 1440))  # for a page of which another state is looked at in all of them
 PAGES = [way for way in ways() if way.method == "GET" and way.stream is None]
 PLAIN = {way.path: way for way in PAGES if "{" not in way.path}
 ALL, MARA = "all@example.org", "mara@example.org"
@@ -98,58 +101,86 @@ def day(up: Scene) -> Day:
     return made
 
 
-def examine(page: Page, theme: str, name: str, axed: Collection[int] = AXED) -> None:
-    """The page as it stands, in every width."""
-    for width in WIDTHS:
-        page.set_viewport_size({"width": width, "height": HEIGHT})
-        look(page)
-        kept(page, f"{name}-{theme}-{width}")
-        if width in axed:
-            found = violations(page)
-            assert not found, f"{page.url} {theme} {width}\n" + "\n".join(found)
+@dataclass
+class Eyes:
+    """The open page of somebody, and what was heard of it."""
+
+    page: Page
+    watch: Watch
 
 
-def walk(up: Scene, opened: Contexts, paths: list[str], who: str, *, open_text: bool = False) -> None:
-    """Look at pages in every theme and width. What is a file comes as one."""
+Look = Callable[[str], Eyes]
+
+
+@pytest.fixture(scope="module")
+def eyes(up: Scene, open_for_all: Contexts) -> Look:
+    """The page of one of those who look: ALL has every role, "" is nobody."""
+    known: dict[str, Eyes] = {}
+
+    def of_whom(who: str) -> Eyes:
+        if who not in known:
+            context, watch = open_for_all(up.url)
+            if who:
+                up.signed_in(context, who, *(Role if who == ALL else ()))
+            known[who] = Eyes(context.new_page(), watch)
+        page = known[who].page
+        page.emulate_media(color_scheme=THEMES[0])
+        page.set_viewport_size({"width": WIDTHS[0], "height": HEIGHT})
+        return known[who]
+
+    return of_whom
+
+
+def examine(page: Page, name: str, axed: Collection[tuple[str, int]] = AXED) -> None:
+    """The page as it stands, in every theme and width."""
     for theme in THEMES:
-        context, watch = opened(up.url, theme)
-        if who:
-            up.signed_in(context, who, *(Role if who == ALL else ()))
-        page = context.new_page()
-        for path in paths:
-            answer = context.request.get(up.url + path)
-            assert answer.status in (200, 400, 404), (path, answer.status)
-            if answer.headers.get("content-disposition", "").startswith("attachment"):
-                continue  # A file.
-            page.set_viewport_size({"width": WIDTHS[0], "height": HEIGHT})
-            with watch.meant(answer.status):
-                page.goto(up.url + path)
-                assert page.locator("html").get_attribute("data-theme") == theme
-                if open_text and page.get_by_role("button", name="Open the text").count():
-                    press(page.get_by_role("button", name="Open the text").first)
-                examine(page, theme, path.strip("/").replace("/", "_").replace("?", "_") or "overview")
-                if open_text:
-                    views = page.locator("nav.tabs").first.get_by_role("link")
-                    for url in views.evaluate_all("found => found.slice(1).map((one) => one.href)"):
-                        page.goto(url)
-                        look(page)
-            watch.quiet()
+        page.emulate_media(color_scheme=theme)
+        expect(page.locator("html")).to_have_attribute("data-theme", theme)
+        for width in WIDTHS if theme == THEMES[0] else reversed(WIDTHS):
+            page.set_viewport_size({"width": width, "height": HEIGHT})
+            look(page)
+            kept(page, f"{name}-{theme}-{width}")
+            if (theme, width) in axed:
+                # What is no matter of colour was looked for in the first theme.
+                found = violations(page, *(() if theme == THEMES[0] or axed is not AXED else COLOURS))
+                assert not found, f"{page.url} {theme} {width}\n" + "\n".join(found)
+
+
+def walk(up: Scene, eyes: Eyes, paths: list[str], *, open_text: bool = False, axed: Axed = AXED) -> None:
+    """Look at pages. What is a file comes as one."""
+    page, watch = eyes.page, eyes.watch
+    for path in paths:
+        answer = page.context.request.get(up.url + path)
+        assert answer.status in (200, 400, 404), (path, answer.status)
+        if answer.headers.get("content-disposition", "").startswith("attachment"):
+            continue  # A file.
+        with watch.meant(answer.status):
+            page.goto(up.url + path)
+            if open_text and page.get_by_role("button", name="Open the text").count():
+                press(page.get_by_role("button", name="Open the text").first)
+            examine(page, path.strip("/").replace("/", "_").replace("?", "_") or "overview", axed)
+            if open_text:
+                views = page.locator("nav.tabs").first.get_by_role("link")
+                for url in views.evaluate_all("found => found.slice(1).map((one) => one.href)"):
+                    page.goto(url)
+                    look(page)
+        watch.quiet()
 
 
 @pytest.mark.parametrize("path", PLAIN)
-def test_a_page(path: str, up: Scene, day: Day, opened: Contexts) -> None:
-    walk(up, opened, [path], "" if PLAIN[path].needs is Needs.NOBODY else ALL)
+def test_a_page(path: str, up: Scene, day: Day, eyes: Look) -> None:
+    walk(up, eyes("" if PLAIN[path].needs is Needs.NOBODY else ALL), [path])
 
 
 @pytest.mark.parametrize("path", MORE)
-def test_a_page_in_another_state(path: str, up: Scene, day: Day, opened: Contexts) -> None:
-    walk(up, opened, [path], ALL)
+def test_a_page_in_another_state(path: str, up: Scene, day: Day, eyes: Look) -> None:
+    walk(up, eyes(ALL), [path], axed=ONCE)
 
 
 @pytest.mark.parametrize("pattern", NAMED)
-def test_a_page_of_something(pattern: str, up: Scene, day: Day, opened: Contexts) -> None:
+def test_a_page_of_something(pattern: str, up: Scene, day: Day, eyes: Look) -> None:
     named = NAMED[pattern]
-    walk(up, opened, named.paths(up, day), named.who, open_text=named.opened)
+    walk(up, eyes(named.who), named.paths(up, day), open_text=named.opened)
 
 
 def test_no_page_is_forgotten() -> None:
@@ -223,7 +254,6 @@ def searched_texts(page: Page, up: Scene, day: Day) -> None:
 
 
 def a_wrong_password(page: Page, up: Scene, day: Day) -> None:
-    page.context.clear_cookies()
     page.goto(f"{up.url}/sign-in")
     page.get_by_label("Name").fill("nobody@example.org")
     page.get_by_label("Password").fill("a lighthouse keeps its lamp")
@@ -237,24 +267,30 @@ FORMS = (
 
 
 @pytest.mark.parametrize("fill", FORMS, ids=lambda fill: fill.__name__)
-def test_what_a_form_leads_to(fill: Callable[[Page, Scene, Day], None], up: Scene, day: Day, opened: Contexts) -> None:
-    for theme in THEMES:
-        context, watch = opened(up.url, theme)
-        page = up.signed_in(context, ALL, *Role).new_page()
-        with watch.meant(400, 403):
-            fill(page, up, day)
-            examine(
-                page, theme, fill.__name__, axed=AXED[THEMES.index(theme) :][:1]
-            )  # Each theme and each layout once.
+def test_what_a_form_leads_to(fill: Callable[[Page, Scene, Day], None], up: Scene, day: Day, eyes: Look) -> None:
+    looks = eyes("" if fill is a_wrong_password else ALL)
+    with looks.watch.meant(400, 403):
+        fill(looks.page, up, day)
+        examine(looks.page, fill.__name__, ONCE)
+    looks.watch.quiet()
 
 
-def test_a_person_without_a_role_sees_their_own_cases_and_no_more(up: Scene, day: Day, opened: Contexts) -> None:
-    context, _ = opened(up.url)
-    up.signed_in(context, MARA)
+def test_a_person_without_a_role_sees_their_own_cases_and_no_more(up: Scene, day: Day, eyes: Look) -> None:
+    looks = eyes(MARA)
     for way in PLAIN.values():
         status = 403 if isinstance(way.needs, Role) else 200
-        assert context.request.get(up.url + way.path, max_redirects=0).status in (status, 303), way.path
-    walk(up, opened, ["/mine", "/account"], MARA)
+        answer = looks.page.context.request.get(up.url + way.path, max_redirects=0)
+        assert answer.status in (status, 303), way.path
+    walk(up, looks, ["/mine", "/account"])
+
+
+def test_a_theme_is_there_from_the_start_and_can_be_switched(up: Scene, opened: Contexts) -> None:
+    context, _ = opened(up.url, "dark")
+    page = up.signed_in(context, ALL, *Role).new_page()
+    for theme in ("dark", "light"):
+        page.goto(f"{up.url}/account")
+        assert page.locator("html").get_attribute("data-theme") == theme
+        page.get_by_role("button", name="Switch between light and dark").click()
 
 
 def test_an_empty_home_has_pages_too(tmp_path: Path, opened: Contexts) -> None:
@@ -267,4 +303,4 @@ def test_an_empty_home_has_pages_too(tmp_path: Path, opened: Contexts) -> None:
             if way.needs is not Needs.NOBODY and "content-disposition" not in answer.headers:
                 with watch.meant(answer.status):
                     page.goto(empty.url + path)
-                    examine(page, THEMES[0], f"empty{path.replace('/', '_')}", axed=AXED[1:])
+                    examine(page, f"empty{path.replace('/', '_')}", ONCE[1:])
