@@ -10,11 +10,13 @@ import asyncio
 import base64
 import pickle
 import socket
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
 
 from bartizan.config import Config
+from bartizan.core.errors import BartizanError, ConfigError
 
 MAX_LINE = 8 << 20
 
@@ -52,6 +54,25 @@ class Control:
     def close(self) -> None:
         """Let go."""
         self._writer.close()
+
+
+async def obeyed(end: socket.socket, run: Callable[[Message, Control], Awaitable[None]]) -> int:
+    """Be a process of the supervisor's: hear what to do, do it, and say there why it could not be done.
+
+    The exit code says nothing that was not said on the socket.
+    """
+    control = await Control.over(end)
+    told = await control.heard()
+    if told is None or "config" not in told:
+        return 0  # It never came to a start.
+    try:
+        await run(told, control)
+    except BartizanError as error:
+        control.say({"failed": str(error), "usage": isinstance(error, ConfigError)})
+        return 3
+    finally:
+        control.close()
+    return 0
 
 
 def packed(config: Config) -> str:

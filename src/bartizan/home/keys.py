@@ -79,35 +79,28 @@ def signer(config: Config, environ: Mapping[str, str], *, create: bool) -> Signe
 
 def upstream_key(upstream: Upstream, environ: Mapping[str, str]) -> str:
     """The provider's key, or "" where none is configured or the client sends its own. Raises ConfigError."""
-    if upstream.key_file:
-        return read_secret(upstream.key_file, "the upstream's key")
-    if upstream.key_env:
-        if value := environ.get(upstream.key_env, "").strip():
-            return value
-        raise ConfigError(f"${upstream.key_env}: the upstream's key is not set")
-    return ""
+    return _kept(upstream.key_file, upstream.key_env, environ, "the upstream's key")
 
 
 def webhook_url(webhook: Webhook, environ: Mapping[str, str]) -> str:
     """Where a webhook is. Raises ConfigError."""
-    if webhook.url_file:
-        return read_secret(webhook.url_file, "the webhook's address")
-    if webhook.url_env:
-        if value := environ.get(webhook.url_env, "").strip():
-            return value
-        raise ConfigError(f"${webhook.url_env}: the webhook's address is not set")
-    return webhook.url
+    return _kept(webhook.url_file, webhook.url_env, environ, "the webhook's address") or webhook.url
 
 
 def mail_password(mail: Mail, environ: Mapping[str, str]) -> str:
     """What `user` signs in with at the mail server, or "" where nobody does. Raises ConfigError."""
-    if mail.password_file:
-        return read_secret(mail.password_file, "the mail server's password")
-    if mail.password_env:
-        if value := environ.get(mail.password_env, "").strip():
-            return value
-        raise ConfigError(f"${mail.password_env}: the mail server's password is not set")
-    return ""
+    return _kept(mail.password_file, mail.password_env, environ, "the mail server's password")
+
+
+def _kept(file: Path | None, variable: str, environ: Mapping[str, str], what: str) -> str:
+    """A secret from the file or the environment variable that is configured; "" where neither is."""
+    if file:
+        return read_secret(file, what)
+    if not variable:
+        return ""
+    if value := environ.get(variable, "").strip():
+        return value
+    raise ConfigError(f"${variable}: {what} is not set")
 
 
 def bootstrap_key(environ: Mapping[str, str]) -> str:

@@ -57,6 +57,17 @@ class Account:
     disabled_us: int | None
     has_password: bool
 
+    def as_json(self) -> dict[str, object]:
+        """The account for programs, the same from every door."""
+        return {
+            "name": self.name,
+            "person": self.person,
+            "roles": [role.value for role in Role if role in self.roles],
+            "has_password": self.has_password,
+            "created_us": self.created_us,
+            "disabled_us": self.disabled_us,
+        }
+
     def may(self, role: Role) -> bool:
         """Whether they may do what this role is for. Looking (VIEWER) comes with every role."""
         if self.disabled_us is not None:

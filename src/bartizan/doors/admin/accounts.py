@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bartizan.doors.admin import options
+from bartizan.config import options
 from bartizan.home import Home
 from bartizan.report.table import show as table
 from bartizan.vault.accounts import LINK_MINUTES, MAX_DAYS, MAX_LINK_MINUTES, Role
@@ -100,7 +100,9 @@ def list_(tokens: bool, home: Path | None, format_: str) -> None:
         _list_tokens(held, names, format_)
         return
     if format_ == "json":
-        click.echo(json.dumps({"schema": "bartizan.accounts/1", "accounts": list(map(_as_json, found))}, indent=2))
+        click.echo(
+            json.dumps({"schema": "bartizan.accounts/1", "accounts": [one.as_json() for one in found]}, indent=2)
+        )
         return
     rows = (
         (
@@ -275,20 +277,9 @@ def _list_tokens(held: Iterable[Credential], names: dict[str, str], format_: str
 
 def _told(account: Account, what: str, format_: str) -> None:
     if format_ == "json":
-        click.echo(json.dumps({"schema": "bartizan.account/1", **_as_json(account)}, indent=2))
+        click.echo(json.dumps({"schema": "bartizan.account/1", **account.as_json()}, indent=2))
     else:
         click.echo(f"{account.name}: {what}", err=True)
-
-
-def _as_json(account: Account) -> dict[str, object]:
-    return {
-        "name": account.name,
-        "person": account.person,
-        "roles": _words(account.roles),
-        "password": account.has_password,
-        "created": _time(account.created_us),
-        "disabled": _time(account.disabled_us) or None,
-    }
 
 
 def _words(roles: Iterable[Role]) -> list[str]:

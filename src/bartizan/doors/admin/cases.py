@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bartizan.config import options
 from bartizan.core.errors import PolicyError
-from bartizan.doors.admin import options
 from bartizan.home import Home
 from bartizan.report.table import columns
 from bartizan.report.table import show as table

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import click
 
-from bartizan.config import Config, load
+from bartizan.config import Config, load, options
 from bartizan.config.show import rows
 from bartizan.core.errors import ConfigError, Problem
-from bartizan.doors.admin import options
 from bartizan.home import keys
 from bartizan.report.table import show as table
 

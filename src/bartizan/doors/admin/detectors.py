@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 
 from bartizan import detectors as package
+from bartizan.config import options
 from bartizan.core.detector import Detector, Discipline
 from bartizan.core.errors import UsageError
-from bartizan.doors.admin import options
 from bartizan.report.table import columns
 from bartizan.report.table import show as table
 from bartizan.rules.risks import catalogue, frameworks

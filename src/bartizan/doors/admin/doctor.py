@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
+from bartizan.config import options
 from bartizan.core.errors import ConfigError
-from bartizan.doors.admin import options
 from bartizan.home.checks import CHECKS, Answer, Level, fail
 
 EXAMPLES = """\b

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from bartizan.doors.admin import options
+from bartizan.config import options
 from bartizan.home import Home, gateway_keys
 from bartizan.report.table import show as table
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bartizan.config import options
 from bartizan.core.errors import BartizanError, InputError, UsageError
-from bartizan.doors.admin import options
 from bartizan.home import Home
 from bartizan.report.table import show as table
 from bartizan.report.text import shown

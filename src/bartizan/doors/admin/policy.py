@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import click
 
 from bartizan import rules
+from bartizan.config import options
 from bartizan.config.policy import MAX_BYTES, decoded, no, policy_text, text_of
 from bartizan.core.errors import InputError
-from bartizan.doors.admin import options
 from bartizan.report import policies
 from bartizan.report.table import show as table
 

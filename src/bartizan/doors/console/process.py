@@ -19,14 +19,14 @@ from uvicorn import Config as ServerConfig
 from uvicorn import Server
 
 from bartizan.config import Address, Config
-from bartizan.core.errors import BartizanError, ConfigError, StoreBusy
+from bartizan.core.errors import StoreBusy
 from bartizan.doors.console import pages
 from bartizan.doors.console.app import App
 from bartizan.doors.console.console import Console
 from bartizan.doors.console.routes import Way
 from bartizan.events import Index
 from bartizan.home import Home
-from bartizan.home.control import Control, unpacked
+from bartizan.home.control import Control, Message, obeyed, unpacked
 from bartizan.ledger.writer import Writer
 from bartizan.report.logline import Log, bare
 
@@ -143,26 +143,15 @@ class _Server(Server):
         await super().shutdown(sockets)
 
 
-async def _main(end: socket.socket) -> int:
-    control = await Control.over(end)
-    told = await control.heard()
-    if told is None or "config" not in told:
-        return 0  # It never came to a start.
-    try:
-        listener = socket.socket(fileno=told["listener"])
-        await Process(unpacked(told["config"]), listener, told["gateway"], control).run()
-    except BartizanError as error:
-        control.say({"failed": str(error), "usage": isinstance(error, ConfigError)})
-        return 3
-    finally:
-        control.close()
-    return 0
+async def _run(told: Message, control: Control) -> None:
+    listener = socket.socket(fileno=told["listener"])
+    await Process(unpacked(told["config"]), listener, told["gateway"], control).run()
 
 
 def main(fd: int) -> int:
     """Run. The exit code says nothing that was not said on the socket."""
     bare("console")
-    return uvloop.run(_main(socket.socket(fileno=fd)))
+    return uvloop.run(obeyed(socket.socket(fileno=fd), _run))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from uvicorn.config import Config as ServerConfig
 from uvicorn.server import ServerState
 
 from bartizan.config import Config, Protocol
-from bartizan.core.errors import BartizanError, ConfigError, PolicyError, StoreBusy, StoreError
+from bartizan.core.errors import ConfigError, PolicyError, StoreBusy, StoreError
 from bartizan.core.subject import Context, Direction, Kind, Subject
 from bartizan.doors.gateway import strict
 from bartizan.doors.gateway.app import App, dialect_of
@@ -33,7 +33,7 @@ from bartizan.doors.gateway.metrics import Counters
 from bartizan.doors.gateway.upstream import Target, Upstreams
 from bartizan.home import Home
 from bartizan.home.alarms import Bell
-from bartizan.home.control import Control, unpacked
+from bartizan.home.control import Control, Message, obeyed, unpacked
 from bartizan.home.keys import upstream_key
 from bartizan.matching.held import NEAR
 from bartizan.report.logline import Log, bare
@@ -333,22 +333,11 @@ def _upstream_told(log: Log) -> Callable[[str, str, str], None]:
     return told
 
 
-async def _main(end: socket.socket) -> int:
-    control = await Control.over(end)
-    told = await control.heard()
-    if told is None or "config" not in told:
-        return 0  # It never came to a start.
+async def _run(told: Message, control: Control) -> None:
     try:
         await Process(unpacked(told["config"]), told["number"], told["port"], control).run()
-    except BartizanError as error:
-        control.say({"failed": str(error), "usage": isinstance(error, ConfigError)})
-        return 3
     except OSError as error:
-        control.say({"failed": f"the gateway cannot listen: {error.strerror}", "usage": True})
-        return 2
-    finally:
-        control.close()
-    return 0
+        raise ConfigError(f"the gateway cannot listen: {error.strerror}") from error
 
 
 def main(fd: int) -> int:
@@ -357,7 +346,7 @@ def main(fd: int) -> int:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536) if hard > 0 else 65536, hard))
-    return uvloop.run(_main(socket.socket(fileno=fd)))
+    return uvloop.run(obeyed(socket.socket(fileno=fd), _run))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bartizan.config import load
+from bartizan.config import options
 from bartizan.core.errors import UsageError
 from bartizan.report.table import show as table
 
@@ -27,20 +27,6 @@ Examples:
   bartizan notify test --channel webhook:chat
 """
 HOW = "no channel is configured\n  Name one in bartizan.yaml, as in `notify: {syslog: {address: unix:/dev/log}}`."
-_home = click.option(
-    "--home",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of ledger, state, keys and policy.  [default: ./.bartizan, or $BARTIZAN_HOME]",
-)
-_config = click.option(
-    "--config",
-    "config_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Configuration file.  [default: ./bartizan.yaml, else bartizan.yaml in the home]",
-)
-_format = click.option(
-    "--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print."
-)
 
 
 @click.group(epilog=EXAMPLES)
@@ -49,12 +35,12 @@ def notify() -> None:
 
 
 @notify.command("list", epilog="\b\nExamples:\n  bartizan notify list\n  bartizan notify list --format json\n")
-@_config
-@_home
-@_format
+@options.config
+@options.home
+@options.format_
 def list_(config_file: Path | None, home: Path | None, format_: str) -> None:
     """Show all channels: what waits, what was sent last, and what is wrong."""
-    config = load(config_file, os.environ, {"home": home})
+    config = options.settings(home, config_file)
     found = _standings(config)
     if format_ == "json":
         told = [
@@ -82,15 +68,15 @@ def list_(config_file: Path | None, home: Path | None, format_: str) -> None:
 
 @notify.command(epilog="\b\nExamples:\n  bartizan notify test\n  bartizan notify test --channel mail\n")
 @click.option("--channel", help="Only this one, as `bartizan notify list` names it.")
-@_config
-@_home
-@_format
+@options.config
+@options.home
+@options.format_
 def test(channel: str | None, config_file: Path | None, home: Path | None, format_: str) -> int:
     """Send a test notice to every channel and say what became of it. Exit code 1 where one did not take it."""
     from bartizan.doors.notify.notifier import senders
     from bartizan.home.notices import of_test
 
-    config = load(config_file, os.environ, {"home": home})
+    config = options.settings(home, config_file)
     ways = senders(config, os.environ)
     if not ways:
         raise UsageError(HOW)

@@ -14,10 +14,9 @@ import sys
 from contextlib import ExitStack
 
 from bartizan.config import Config
-from bartizan.core.errors import BartizanError, ConfigError
 from bartizan.doors.notify.notifier import Notifier, senders
 from bartizan.home.alarms import Bell
-from bartizan.home.control import Control, unpacked
+from bartizan.home.control import Control, Message, obeyed, unpacked
 from bartizan.report.logline import Log, bare
 from bartizan.store.state import State
 
@@ -50,25 +49,14 @@ async def _listen(control: Control, stop: asyncio.Event) -> None:
     stop.set()
 
 
-async def _main(end: socket.socket) -> int:
-    control = await Control.over(end)
-    told = await control.heard()
-    if told is None or "config" not in told:
-        return 0  # It never came to a start.
-    try:
-        await run(unpacked(told["config"]), control)
-    except BartizanError as error:
-        control.say({"failed": str(error), "usage": isinstance(error, ConfigError)})
-        return 3
-    finally:
-        control.close()
-    return 0
+async def _run(told: Message, control: Control) -> None:
+    await run(unpacked(told["config"]), control)
 
 
 def main(fd: int) -> int:
     """Run. The exit code says nothing that was not said on the socket."""
     bare("notifier")
-    return asyncio.run(_main(socket.socket(fileno=fd)))
+    return asyncio.run(obeyed(socket.socket(fileno=fd), _run))
 
 
 if __name__ == "__main__":

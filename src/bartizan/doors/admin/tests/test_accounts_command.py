@@ -60,12 +60,12 @@ def test_the_list_says_who_may_what(home: Path, capsys: pytest.CaptureFixture[st
     del home
     run(capsys, "add", "alice", "--role", "admin", "--role", "viewer")
     added = told(capsys, "add", "bob")
-    assert (added["schema"], added["roles"], added["password"]) == ("bartizan.account/1", [], False)
+    assert (added["schema"], added["roles"], added["has_password"]) == ("bartizan.account/1", [], False)
     lines = run(capsys, "list")[0].splitlines()
     assert lines[0].split() == ["name", "roles", "password", "created", "disabled"]
     assert lines[1].startswith("alice  viewer, admin") and lines[2].split()[:3] == ["bob", "-", "no"]
     found = told(capsys, "list")["accounts"]
-    assert [(one["name"], one["roles"], one["disabled"]) for one in found] == [
+    assert [(one["name"], one["roles"], one["disabled_us"]) for one in found] == [
         ("alice", ["viewer", "admin"], None),
         ("bob", [], None),
     ]
@@ -128,7 +128,7 @@ def test_what_an_old_copy_of_the_state_brings_back_ends_again(home: Path, capsys
     run(capsys, "enable", "carol")
     (home / "state.sqlite").write_bytes(copy)
     run(capsys, "link", "alice")
-    found = {one["name"]: one["disabled"] is None for one in told(capsys, "list")["accounts"]}
+    found = {one["name"]: one["disabled_us"] is None for one in told(capsys, "list")["accounts"]}
     assert found == {"alice": True, "bob": False, "carol": False}, (
         "carol was disabled in the copy; a person enables her"
     )

@@ -53,7 +53,7 @@ def listed(asked: Asked, link: Link | None = None) -> Page:
         "minutes": MINUTES,
         "max_name": MAX_NAME,
     }
-    value: dict[str, object] = {"schema": "bartizan.accounts/1", "accounts": [_json(one) for one in found]}
+    value: dict[str, object] = {"schema": "bartizan.accounts/1", "accounts": [one.as_json() for one in found]}
     if link is not None:
         value = _link_json(link)
     return Page("settings_accounts.html", values, value=value, css=CSS)
@@ -63,7 +63,7 @@ def one(asked: Asked, link: Link | None = None) -> Page:
     """One account, and what can be done about it; and a link to hand over, where one was just made."""
     account = asked.console.accounts.account(asked.path["person"])
     values = {"one": _listed(asked, account), "roles": SAYS, "minutes": MINUTES, "link": link}
-    value = _link_json(link) if link is not None else {"schema": "bartizan.account/1", **_json(account)}
+    value = _link_json(link) if link is not None else {"schema": "bartizan.account/1", **account.as_json()}
     return Page("settings_account.html", values, value=value, css=CSS)
 
 
@@ -74,17 +74,6 @@ def _listed(asked: Asked, one: Account) -> Listed:
 
 def _link_json(link: Link) -> dict[str, object]:
     return {"schema": "bartizan.account-link/1", "name": link.name, "link": link.url, "minutes": link.minutes}
-
-
-def _json(one: Account) -> dict[str, object]:
-    return {
-        "person": one.person,
-        "name": one.name,
-        "roles": sorted(one.roles),
-        "created_us": one.created_us,
-        "disabled_us": one.disabled_us,
-        "has_password": one.has_password,
-    }
 
 
 def add(asked: Asked) -> Page:
@@ -108,19 +97,19 @@ def change(asked: Asked) -> Done:
     """Other roles."""
     made = asked.console.accounts.change(asked.path["person"], _roles(asked), by=asked.who.person)
     what = ", ".join(sorted(made.roles)) or "none: they see their own cases"
-    return Done(f"{made.name} now has the roles {what}.", f"/settings/accounts/{made.person}", _json(made))
+    return Done(f"{made.name} now has the roles {what}.", f"/settings/accounts/{made.person}", made.as_json())
 
 
 def disable(asked: Asked) -> Done:
     """Nobody gets in by this account any more."""
     made = asked.console.accounts.disable(asked.path["person"], by=asked.who.person)
-    return Done(f"{made.name} can sign in no more.", f"/settings/accounts/{made.person}", _json(made))
+    return Done(f"{made.name} can sign in no more.", f"/settings/accounts/{made.person}", made.as_json())
 
 
 def enable(asked: Asked) -> Done:
     """They may sign in again."""
     made = asked.console.accounts.enable(asked.path["person"], by=asked.who.person)
-    return Done(f"{made.name} can sign in again.", f"/settings/accounts/{made.person}", _json(made))
+    return Done(f"{made.name} can sign in again.", f"/settings/accounts/{made.person}", made.as_json())
 
 
 def _roles(asked: Asked) -> frozenset[Role]:

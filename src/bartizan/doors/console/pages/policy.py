@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bartizan.config.policy import text_of
 from bartizan.core.errors import PolicyError, Problem
-from bartizan.doors.console.answers import Page
+from bartizan.doors.console.answers import Json, Page
 from bartizan.doors.console.proposal import MAX_WHOLE, name_of
 from bartizan.doors.console.routes import page
 from bartizan.home.versions import Versions, digest_of
@@ -262,11 +262,17 @@ def whole(asked: Asked) -> Page:
     """The whole file, to be edited."""
     text = text_of(asked.console.config.policy_path)
     too_large = len(text) > MAX_WHOLE
+    shown = "" if too_large else text.removeprefix("\ufeff")
+    return whole_page(asked, text, shown, too_large=len(text) if too_large else 0)
+
+
+def whole_page(asked: Asked, now: str, text: str, status: int = 200, value: Json = None, **more: Any) -> Page:
+    """The file as it is `now`, and the `text` that is being made of it. `more` is what became of the last try."""
     values = {
-        "text": "" if too_large else text.removeprefix("\ufeff"),
-        "too_large": len(text) if too_large else 0,
-        "base": digest_of(text),
-        "name": name_of(asked, text),
+        "text": text,
+        "too_large": 0,
+        "base": digest_of(now),
+        "name": name_of(asked, now),
         "file": asked.console.config.policy_path.name,
         "problems": (),
         "checked": False,
@@ -274,8 +280,9 @@ def whole(asked: Asked) -> Page:
         "remarks": (),
         "effect": None,
         "changes": (),
+        **more,
     }
-    return Page("policy_whole.html", values, css=CSS)
+    return Page("policy_whole.html", values, status, value, css=CSS)
 
 
 ROUTES = (

@@ -12,8 +12,8 @@ from bartizan.core.decision import Action, Decision
 from bartizan.core.errors import PolicyChanged, PolicyError, Problem, UsageError
 from bartizan.doors.console.answers import Done, Page
 from bartizan.doors.console.pages.clause import clause_page
-from bartizan.doors.console.pages.policy import CSS, address, listed
-from bartizan.doors.console.proposal import CHANGED, Proposal, file_text, line_of, name_of, proposed
+from bartizan.doors.console.pages.policy import CSS, address, listed, whole_page
+from bartizan.doors.console.proposal import CHANGED, Proposal, file_text, line_of, proposed
 from bartizan.doors.console.routes import act
 from bartizan.doors.console.textdiff import compared as lines
 from bartizan.home.past import WhatIf
@@ -281,22 +281,7 @@ def _editor(asked: Asked, proposal: Proposal | None, status: int, value: Any, **
         if made.template != "error.html":
             return made
     elif change == "whole":
-        now = file_text(asked)
-        values = {
-            "text": text,
-            "too_large": 0,
-            "base": digest_of(now),
-            "name": name_of(asked, now),
-            "file": asked.console.config.policy_path.name,
-            "problems": (),
-            "checked": False,
-            "changed": False,
-            "remarks": (),
-            "effect": None,
-            "changes": (),
-            **more,
-        }
-        return Page("policy_whole.html", values, status, value, css=CSS)
+        return whole_page(asked, file_text(asked), text, status, value, **more)
     problems = more.get("problems", ())
     what = CHANGED if more.get("changed") else "This change does not hold: " + "; ".join(one.what for one in problems)
     values = {

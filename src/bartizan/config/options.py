@@ -1,4 +1,4 @@
-"""Options that administration commands share."""
+"""Options that the commands of several doors share. Imported by commands alone: settings need no command line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from bartizan.config import Config, load
+from bartizan.config.load import load
+from bartizan.config.model import Config
 
 home = click.option(
     "--home",
