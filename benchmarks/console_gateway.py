@@ -23,7 +23,7 @@ from benchmarks import load, processes
 from benchmarks.console_pages import command
 from benchmarks.signed_in import Visitor, console_of, sign_in
 
-ROUNDS = 11
+ROUNDS = 31
 COUNT = 1500
 CONNECTIONS = 16
 EVERY_S = 2.0
