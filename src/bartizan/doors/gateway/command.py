@@ -143,7 +143,7 @@ def _announce(config: Config, port: int, console_port: int, began: float) -> Non
         base = config.console_url.rstrip("/") or local_url(config.console, console_port, tls=tls)
         token = _sign_in(config)
         _tell(f"  console  {base}/sign-in/{token}" if token else f"  console  {base}")
-        _tell(f"           (once, within 10 minutes; another: bartizan accounts link NAME --home {home})")
+        _tell(f"           (signs you in once, within 10 minutes; another: bartizan accounts link NAME --home {home})")
     _tell(f"  ledger   {home}/log-*.sqlite     bartizan ledger tail --home {home}")
     _tell(f"  policy   {_shown(config.policy_path)}")
     if config.metrics is not None:
