@@ -1,4 +1,4 @@
-"""What the tests say, and how long they take: the misbehaving clients and providers, and everything, on two cores."""
+"""What the tests say, and how long they take, on two cores: what misbehaves, the console in a browser, everything."""
 
 from __future__ import annotations
 
@@ -9,6 +9,15 @@ import time
 
 SUITES = {
     "clients and providers that misbehave": ["tests/doors/test_gateway_misbehave.py"],
+    "every page of the console, light and dark, four widths: axe-core, console, scroll": [
+        "tests/browser/test_every_page.py"
+    ],
+    "what people do with it, the clicks of five tasks counted": ["tests/browser/test_story.py"],
+    "hostile content in it, and no mouse or no script": [
+        "tests/browser/test_hostile.py",
+        "tests/browser/test_as_written.py",
+        "tests/browser/test_by_hand.py",
+    ],
     "all tests": [],
 }
 

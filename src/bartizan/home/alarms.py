@@ -33,7 +33,7 @@ SAYS: Mapping[str, str] = {
     "upstream-down": "The upstream {upstream} does not answer.",
     "process-ended": "The process {process} ended (code {code}) and is started again.",
     "notice-failed": "Notices to {channel} did not arrive ({why}).",
-    "alarms-dropped": "{alarms} more alarms at once than could be written down.",
+    "alarms-dropped": "{times} more alarms at once than could be written down.",
 }
 
 Facts = Mapping[str, str | float]
@@ -55,7 +55,7 @@ class Alarm:
     @property
     def says(self) -> str:
         """A sentence for people."""
-        return SAYS.get(self.name, self.name).format_map(_Known(self.facts))
+        return SAYS.get(self.name, self.name).format_map(_Known({**self.facts, "times": self.times}))
 
 
 class _Known(dict[str, str | float]):
@@ -189,11 +189,13 @@ class Bell:
                 return
             key = next(iter(self._waiting))
             one = self._waiting.pop(key)
-            dropped, self._dropped = self._dropped, 0
+            dropped = self._dropped
         process = "" if key[0] in OF_ALL else self._process
         try:
             if dropped:
-                raise_alarm(state, "alarms-dropped", self._process, {"alarms": dropped}, self._clock_us())
+                raise_alarm(state, "alarms-dropped", self._process, {}, self._clock_us(), dropped)
+                with self._lock:
+                    self._dropped -= dropped
             raise_alarm(state, key[0], process, one.facts, one.when_us, one.times)
         except StoreError:
             with self._lock:

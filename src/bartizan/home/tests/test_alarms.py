@@ -113,7 +113,25 @@ def test_ringing_waits_for_nobody_and_what_cannot_be_written_waits_its_turn(tmp_
     found = alarms(state, 0)
     down = [one for one in found if one.name == "upstream-down"]
     (dropped,) = [one for one in found if one.name == "alarms-dropped"]
-    assert len(down) + dropped.facts["alarms"] == MAX_WAITING * 2 and len(down) >= MAX_WAITING  # type: ignore[operator]
+    assert len(down) + dropped.times == MAX_WAITING * 2 and len(down) >= MAX_WAITING
+    assert dropped.says == f"{dropped.times} more alarms at once than could be written down."
+
+
+def test_what_was_dropped_before_and_after_is_counted_together(tmp_path: Path) -> None:
+    state = State.open(tmp_path)
+    bell = Bell(tmp_path, "gateway-0", lambda: NOW)
+
+    def dropped() -> int:
+        return sum(one.times for one in alarms(state, 0) if one.name == "alarms-dropped")
+
+    for more in (10, 30):
+        with state.transaction():  # The thread has one in hand already, or none.
+            for number in range(MAX_WAITING + more):
+                bell.ring("upstream-down", {"upstream": f"{more}-{number}", "why": ""})
+        until(lambda more=more: dropped() >= more - 1)
+    bell.close()
+    wanted = 2 * MAX_WAITING + 40
+    assert len([one for one in alarms(state, 0) if one.name == "upstream-down"]) + dropped() == wanted
 
 
 def test_without_a_state_an_alarm_waits_for_one(tmp_path: Path) -> None:
