@@ -1,0 +1,1 @@
+"""Which hosts, packages and programs are AI services, by sources and dates."""

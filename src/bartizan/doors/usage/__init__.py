@@ -1,0 +1,1 @@
+"""Which AI is used here, by whom and how much, and what may be done about it."""

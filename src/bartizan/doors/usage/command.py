@@ -1,0 +1,43 @@
+"""`bartizan usage`: assembles its sub-commands, each loaded when it is called."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+# name: (where the command is, what its line in `bartizan usage --help` says)
+COMMANDS: dict[str, tuple[str, str]] = {}
+
+EXAMPLES = """\b
+Examples:
+  bartizan usage lookup chatgpt.com claude.ai
+  bartizan usage logs /var/log/squid/access.log*
+"""
+
+
+class Parts(click.Group):
+    """The sub-commands, by COMMANDS alone until one is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of COMMANDS."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The sub-command of that name, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """From COMMANDS alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+
+@click.command(cls=Parts, epilog=EXAMPLES)
+def usage() -> None:
+    """Find out which AI is used here, by whom and how much, and restrict it."""

@@ -1,0 +1,134 @@
+"""What one line of a log tells about the use of AI, and how much that proves.
+
+A format is one module of this package with a `FORMAT`. Its reader is a generator over lines, records or chunks: what it
+must remember (a header, a join) are local variables. It looks the host of each line up first and reads the rest of the
+line only where the host matters: almost no line of an honest log is about AI.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+from typing import Any, NamedTuple
+
+HANDSHAKE_BYTES = 8192  # A TLS handshake and an empty request send less; more from the client is something uploaded.
+BODIES = frozenset({"POST", "PUT", "PATCH"})
+# Where the interfaces of the common services take a prompt; the path of a request that a log shows in clear.
+PROMPTED = (
+    "/chat/completions", "/v1/completions", "/v1/messages", "/v1/responses", "/v1/complete",
+    "/backend-api/conversation", "/backend-api/f/conversation", ":generatecontent", ":streamgeneratecontent", "/api/generate", "/api/chat",
+    "/v1/chat", "/v2/chat", "/converse", "/converse-stream", "/invoke", "/invoke-with-response-stream",
+)  # fmt: skip
+
+
+class Evidence(IntEnum):
+    """How much is proved: a DNS request is not a prompt."""
+
+    RESOLVED = 1
+    CONNECTED = 2
+    AUTHENTICATED = 3
+    UPLOADED = 4
+    PROMPT = 5
+
+    @property
+    def word(self) -> str:
+        """As it is printed."""
+        return self.name.lower()
+
+
+class Visit(NamedTuple):
+    """One line: somebody reached a host, or an AI application by its name.
+
+    Args:
+        time_us: Microseconds since the epoch, UTC; 0 where the line has no time.
+        actor: The user if logged, else the client's address; "" where neither is.
+        host: As logged, key of the `wanted` map; b"" where the record names an application instead.
+        app: The application's name or id, where there is no host.
+        account: With which account of the service, where the log says so.
+        denied: The source itself says that it let nothing through.
+    """
+
+    time_us: int
+    actor: str
+    host: bytes
+    evidence: Evidence
+    bytes_up: int = 0
+    bytes_down: int = 0
+    app: str = ""
+    account: str = ""
+    denied: bool = False
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a reader counts while it reads.
+
+    Args:
+        offset_us: Local time of a log without a zone minus UTC.
+        junk: Lines or records that are none of the format.
+        bounded: Which bounds were hit, and how often.
+    """
+
+    offset_us: int = 0
+    read: int = 0
+    junk: int = 0
+    bounded: dict[str, int] = field(default_factory=dict)
+
+    def bound(self, name: str, times: int = 1) -> None:
+        """A bound was hit: what lies behind it was not looked at."""
+        self.bounded[name] = self.bounded.get(name, 0) + times
+
+
+class Unit(Enum):
+    """What a reader is given."""
+
+    LINE = "line"  # bytes without the line end
+    RECORD = "record"  # JSON objects
+    BYTES = "bytes"  # chunks as they come
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The beginning of a source, for telling its format: up to 64 KiB, whole lines, the first JSON objects."""
+
+    head: bytes
+    lines: tuple[bytes, ...]
+    records: tuple[dict[str, Any], ...]  # Any: JSON is what its author wrote
+
+
+Wanted = Mapping[bytes, object]  # A host as logged → None where it does not matter. Made by the catalogue.
+Reads = Callable[[Iterator[Any], Wanted, Tally], Iterator[Visit]]  # Any: bytes or dict, as `unit` says
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One layout of logs.
+
+    Args:
+        id: Stable name, for `--as`.
+        recognise: The share of the sample that is surely this layout, 0.0 to 1.0.
+        read: The visits of a source. Never raises on what the source holds.
+        source: Where the layout is described.
+    """
+
+    id: str
+    title: str
+    unit: Unit
+    recognise: Callable[[Sample], float]
+    read: Reads
+    source: str
+
+
+def of_request(method: str, path: str, bytes_up: int) -> Evidence:
+    """What a request proves whose method and path the log shows."""
+    if method not in BODIES:
+        return Evidence.CONNECTED
+    if path.partition("?")[0].lower().rstrip("/").endswith(PROMPTED):
+        return Evidence.PROMPT
+    return Evidence.UPLOADED if bytes_up > 0 else Evidence.CONNECTED
+
+
+def of_tunnel(bytes_up: int) -> Evidence:
+    """What an encrypted connection proves, by what the client sent."""
+    return Evidence.UPLOADED if bytes_up > HANDSHAKE_BYTES else Evidence.CONNECTED
