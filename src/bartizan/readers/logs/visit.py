@@ -16,10 +16,24 @@ HANDSHAKE_BYTES = 8192  # A TLS handshake and an empty request send less; more f
 BODIES = frozenset({"POST", "PUT", "PATCH"})
 # Where the interfaces of the common services take a prompt; the path of a request that a log shows in clear.
 PROMPTED = (
-    "/chat/completions", "/v1/completions", "/v1/messages", "/v1/responses", "/v1/complete",
-    "/backend-api/conversation", "/backend-api/f/conversation", ":generatecontent", ":streamgeneratecontent", "/api/generate", "/api/chat",
-    "/v1/chat", "/v2/chat", "/converse", "/converse-stream", "/invoke", "/invoke-with-response-stream",
-)  # fmt: skip
+    "/chat/completions",
+    "/v1/completions",
+    "/v1/messages",
+    "/v1/responses",
+    "/v1/complete",
+    "/backend-api/conversation",
+    "/backend-api/f/conversation",
+    ":generatecontent",
+    ":streamgeneratecontent",
+    "/api/generate",
+    "/api/chat",
+    "/v1/chat",
+    "/v2/chat",
+    "/converse",
+    "/converse-stream",
+    "/invoke",
+    "/invoke-with-response-stream",
+)
 
 
 class Evidence(IntEnum):
