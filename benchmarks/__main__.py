@@ -18,7 +18,18 @@ from pathlib import Path
 HERE = Path(__file__).parent
 RESULTS = HERE / "RESULTS.md"
 PARTS = {  # shared, not benchmarks
-    *("__init__", "__main__", "console_home", "load", "processes", "relay", "rounds", "signed_in", "upstream"),
+    *(
+        "__init__",
+        "__main__",
+        "console_home",
+        "load",
+        "planted",
+        "processes",
+        "relay",
+        "rounds",
+        "signed_in",
+        "upstream",
+    ),
 }
 WHEN_NAMED = {"litellm"}  # makes an environment of 740 MB
 STACK = ("uvicorn", "uvloop", "httptools", "aiohttp", "orjson", "hyperscan", "cryptography")
