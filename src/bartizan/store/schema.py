@@ -219,3 +219,127 @@ POLICY_VERSION = Table(
     _text("why"),
     _whole("at_us"),
 )
+
+# The register: every AI system in use. `id` is a catalogue's service or a name of one's own; a candidate's or a
+# look-alike's is its host. `waits_us` is since when a decision is waited for. Notes and reasons are sealed.
+SYSTEM = Table(
+    "system",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    _text("kind"),  # service, own, candidate, look-alike
+    _text("name"),
+    _text("vendor"),
+    _text("category"),
+    _text("status"),
+    _text("alternative"),
+    _text("owner"),
+    _text("purpose"),
+    _text("data_classes"),
+    _text("account"),
+    _text("risk_tier"),
+    _text("legal_basis"),
+    _text("oversight"),
+    _text("retention"),
+    _text("instructions"),
+    _whole("review_day", null=True),
+    _whole("first_us"),
+    _whole("last_us"),
+    _whole("created_us"),
+    _whole("changed_us"),
+    _whole("waits_us", null=True),
+    _whole("decided_us", null=True),
+    _text("decided_by"),
+    _bytes("sealed_notes"),
+    Index("system_waits", "waits_us"),
+)
+
+# One source of usage: a log file, a machine, a repository, a log of the ledger. `upto` is how far a growing one was
+# counted; of the first `head_bytes` bytes of a file `id` is a keyed digest.
+USAGE_SOURCE = Table(
+    "usage_source",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    _text("kind"),  # logs, endpoint, code, ledger
+    _text("format"),
+    _text("origin"),
+    _whole("head_bytes"),
+    _whole("upto"),
+    _whole("first_us"),
+    _whole("last_us"),
+    _whole("read_us"),
+    _whole("reads"),
+    _whole("lines"),
+    _whole("junk"),
+    Index("usage_source_kind", "kind", "format", "origin"),
+)
+
+# What one source tells of one person, system and day (days since 1970, UTC). `person` is a pseudonym or "".
+USAGE = Table(
+    "usage_",
+    METADATA,
+    _text("system"),
+    _text("person"),
+    _whole("day"),
+    _text("source"),
+    _whole("evidence"),
+    _text("account"),
+    _whole("count"),
+    _whole("bytes_up"),
+    _whole("hosts"),
+    _whole("first_us"),
+    _whole("last_us"),
+    PrimaryKeyConstraint("system", "person", "day", "source", "evidence", "account"),
+    Index("usage_day", "day"),
+    Index("usage_person", "person"),
+    Index("usage_source_rows", "source"),
+)
+
+# A restriction that somebody need not keep for a while. `who` is a pseudonym, a group, or "" for everyone.
+USE_EXCEPTION = Table(
+    "use_exception",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    _text("system"),
+    _text("who_kind"),  # person, group, everyone
+    _text("who"),
+    _text("state"),  # asked, granted, refused, ended
+    _whole("until_us"),
+    _text("asked_by"),
+    _whole("asked_us"),
+    _text("decided_by"),
+    _whole("decided_us", null=True),
+    _bytes("sealed_why"),
+    _bytes("sealed_note"),
+    Index("use_exception_state", "state", "until_us"),
+)
+
+# Somebody wants to know who a pseudonym is: two people's act, shown to the one who asked, for a while.
+NAME_REQUEST = Table(
+    "name_request",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    _text("person"),
+    _text("asked_by"),
+    _whole("asked_us"),
+    _text("state"),  # asked, approved, refused
+    _text("decided_by"),
+    _whole("decided_us", null=True),
+    _whole("until_us"),
+    _bytes("sealed_reason"),
+    Index("name_request_state", "state", "until_us"),
+)
+
+# Every decision about a system, the last one in force. `by` is a pseudonym.
+USE_DECISION = Table(
+    "use_decision",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    _text("system"),
+    _text("status"),
+    _text("alternative"),
+    _whole("review_day", null=True),
+    _text("by"),
+    _whole("at_us"),
+    _bytes("sealed_why"),
+    Index("use_decision_system", "system", "at_us"),
+)

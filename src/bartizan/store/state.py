@@ -11,7 +11,7 @@ from bartizan.core.errors import StoreBusy, StoreError
 from bartizan.store.connection import Connection, Row, Values
 from bartizan.store.lock import FileLock
 
-SCHEMA = 2  # of the newest step in migrations/versions; kept in the file as PRAGMA user_version
+SCHEMA = 3  # of the newest step in migrations/versions; kept in the file as PRAGMA user_version
 NAME = "state.sqlite"
 
 
