@@ -8,10 +8,10 @@ from bartizan.config import Protocol, Timeouts
 from bartizan.core.errors import InputError
 from bartizan.core.subject import Direction
 from bartizan.doors.gateway.judging import subject_of
-from bartizan.doors.gateway.metrics import Counters, Totals
 from bartizan.doors.gateway.request import Request
 from bartizan.doors.gateway.upstream import REST_S, TRIES_BEFORE_REST, Breaker, Target
 from bartizan.exchange.openai import OPENAI
+from bartizan.home.metrics import Counters, Totals
 from bartizan.vault import Identity
 
 ADA = Identity("ada", ("finance",), "app", "k-1")

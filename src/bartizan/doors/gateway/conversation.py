@@ -29,12 +29,12 @@ from bartizan.exchange.dialect import routed
 from bartizan.loop import BIG
 
 if TYPE_CHECKING:
-    from bartizan.doors.gateway.durable import Ticket
     from bartizan.doors.gateway.gateway import Gateway
     from bartizan.doors.gateway.request import Request
     from bartizan.doors.gateway.upstream import Call, Target
     from bartizan.exchange.dialect import Asked, Notice
     from bartizan.exchange.reply_stream import Ending, ReplyStream
+    from bartizan.home.durable import Ticket
     from bartizan.loop import Loop
     from bartizan.policy.model import Policy
 

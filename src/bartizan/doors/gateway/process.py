@@ -27,14 +27,14 @@ from bartizan.core.errors import ConfigError, PolicyError, StoreBusy, StoreError
 from bartizan.core.subject import Context, Direction, Kind, Subject
 from bartizan.doors.gateway import strict
 from bartizan.doors.gateway.app import App, dialect_of
-from bartizan.doors.gateway.durable import Ledger
 from bartizan.doors.gateway.gateway import Gateway
-from bartizan.doors.gateway.metrics import Counters
 from bartizan.doors.gateway.upstream import Target, Upstreams
 from bartizan.home import Home
 from bartizan.home.alarms import Bell
 from bartizan.home.control import Control, Message, obeyed, unpacked
+from bartizan.home.durable import Ledger
 from bartizan.home.keys import upstream_key
+from bartizan.home.metrics import Counters
 from bartizan.matching.held import NEAR
 from bartizan.report.logline import Log, bare
 from bartizan.workers import Pool

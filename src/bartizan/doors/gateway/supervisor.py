@@ -23,8 +23,8 @@ from dataclasses import dataclass, field, replace
 
 from bartizan.config import Address, Config, Protocol
 from bartizan.core.errors import BartizanError, ConfigError, StoreError, UsageError
-from bartizan.doors.gateway.metrics import Totals
 from bartizan.home.control import Control, Message, packed
+from bartizan.home.metrics import Totals
 from bartizan.report.logline import Log
 
 MAX_GATEWAYS = 4  # By default; `--workers` may say more.
