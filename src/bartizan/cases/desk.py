@@ -18,12 +18,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from bartizan.cases.case import Case, Opened, State, Wanted
-from bartizan.cases.people import plain, whose
 from bartizan.cases.queue import Queue, hashed
 from bartizan.core.decision import Action
 from bartizan.core.errors import CaseClosed, CaseDenied, InputError, UsageError
 from bartizan.store.state import State as Store
 from bartizan.vault import Vault
+from bartizan.vault.people import plain, whose
 
 DAY_US = 86_400_000_000
 CLAIM_US = 60_000_000

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bartizan.cases.people import whose
 from bartizan.core.errors import InputError, StoreBroken, UsageError
 from bartizan.store.connection import Row, Values
 from bartizan.store.state import State
 from bartizan.vault import Vault
+from bartizan.vault.people import whose
 
 MAX_NOTE = 4000  # Code points, of a note and of an example each.
 MAX_LISTED = 1000

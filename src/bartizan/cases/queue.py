@@ -6,11 +6,11 @@ from collections.abc import Callable
 from hashlib import sha256
 
 from bartizan.cases.case import COLUMNS, Case, State
-from bartizan.cases.people import whose
 from bartizan.core.errors import CaseUnknown, StoreBroken
 from bartizan.store.connection import Values
 from bartizan.store.state import State as Store
 from bartizan.vault import Vault
+from bartizan.vault.people import whose
 
 AT_ONCE = 500  # Values in one query; SQLite takes 32,766.
 MAX_TIMES = 10_000  # Waiting times that a median is taken of.

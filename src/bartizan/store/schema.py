@@ -235,6 +235,7 @@ SYSTEM = Table(
     _text("owner"),
     _text("purpose"),
     _text("data_classes"),
+    _text("data_seen"),
     _text("account"),
     _text("risk_tier"),
     _text("legal_basis"),

@@ -25,7 +25,7 @@ def upgrade() -> None:
         "system",
         sa.Column("id", sa.Text, primary_key=True),
         *map(_text, ("kind", "name", "vendor", "category", "status", "alternative", "owner", "purpose")),
-        *map(_text, ("data_classes", "account", "risk_tier", "legal_basis", "oversight", "retention", "instructions")),
+        *map(_text, ("data_classes", "data_seen", "account", "risk_tier", "legal_basis", "oversight", "retention", "instructions")),
         _whole("review_day", null=True),
         *map(_whole, ("first_us", "last_us", "created_us", "changed_us")),
         _whole("waits_us", null=True),
