@@ -344,3 +344,17 @@ USE_DECISION = Table(
     _bytes("sealed_why"),
     Index("use_decision_system", "system", "at_us"),
 )
+
+# Whose requests gateways refuse for a while: `kind` is key or person, `source` the key's id or the pseudonym.
+PAUSE = Table(
+    "pause",
+    METADATA,
+    _text("kind"),
+    _text("source"),
+    _text("person"),
+    _text("by"),
+    _whole("at_us"),
+    _whole("until_us"),
+    _bytes("sealed_why"),
+    PrimaryKeyConstraint("kind", "source"),
+)

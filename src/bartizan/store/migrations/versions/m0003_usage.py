@@ -87,3 +87,10 @@ def upgrade() -> None:
         _bytes("sealed_why"),
     )
     op.create_index("use_decision_system", "use_decision", ["system", "at_us"])
+    op.create_table(
+        "pause",
+        *map(_text, ("kind", "source", "person", "by")),
+        *map(_whole, ("at_us", "until_us")),
+        _bytes("sealed_why"),
+        sa.PrimaryKeyConstraint("kind", "source"),
+    )
