@@ -15,7 +15,7 @@ from __future__ import annotations
 import hmac
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from bartizan.core.decision import Decision
     from bartizan.core.detector import Detector
     from bartizan.core.subject import Context
+    from bartizan.home.pauses import Pauses
     from bartizan.ledger.checkpoint import Signer
     from bartizan.ledger.writer import Writer
     from bartizan.loop import Loop
@@ -143,6 +144,13 @@ class Home:
 
         return Granted(self.state, self.vault)
 
+    @cached_property
+    def pauses(self) -> Pauses:
+        """Whose requests are refused for a while, as doors ask for each request."""
+        from bartizan.home.pauses import Pauses
+
+        return Pauses(self.state, self.vault)
+
     # ---- Keys --------------------------------------------------------------------------------------------------------
 
     def who(self, secret: str) -> Identity | None:
@@ -201,10 +209,13 @@ class Home:
         finally:
             writer.close()
 
-    def record(self, event: Mapping[str, object]) -> None:
-        """Append one event to the log of administration and return once it is durable. Raises StoreError."""
+    def record(self, event: Mapping[str, object], bodies: Sequence[tuple[str, bytes]] = ()) -> None:
+        """Append one event to the log of administration, with texts to seal, as (side, text).
+
+        Returns once it is durable. Raises StoreError.
+        """
         with self.admin() as writer:
-            writer.wait(writer.append(event))
+            writer.wait(writer.append(event, bodies))
 
     def retain(self, now_us: int) -> str | None:
         """Have every writer drop sealed texts older than `retention_days`; the first month kept, None where all are.

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bartizan.core.decision import Decision
+from bartizan.core.decision import Action, Decision
 from bartizan.core.detector import Cost
 from bartizan.core.errors import StoreFull
 from bartizan.core.finding import Finding
 from bartizan.core.subject import Context, Subject
+from bartizan.exchange.dialect import Notice
 from bartizan.home.metrics import Counters
 from bartizan.ledger.entry import entry
 from bartizan.policy.clause import OnFull
@@ -86,7 +87,7 @@ class Court:
                 counters.add("findings", seen.item.risk)
             else:
                 counters.add("examination_failures", seen.item.detector)
-        ticket = self.ledger.append(made, ((side, content),) if policy.keeps(decision) else ())
+        ticket = self.ledger.append(made, ((side, content),) if content and policy.keeps(decision) else ())
         counters.add("decisions", side, decision.outcome)
         took_ms = (time.perf_counter() - began) * 1000
         self.log.decided(decision, side, id_, subject.kind.value, self._detectors, took_ms)
@@ -105,6 +106,16 @@ class Court:
     def tell(self, decision: Decision, policy: Policy) -> tuple[str, ...]:
         """What the clauses say to the person."""
         return tuple(told([policy.clause(id_) for id_ in sorted(decision.clauses)])) if decision.clauses else ()
+
+    def notice(self, id_: str, decision: Decision, policy: Policy, link: str | None, case: str | None) -> Notice:
+        """What a client is told of a refusal. Without console or `public_url` there is no link, but the command."""
+        enforced = tuple(c for c in sorted(decision.clauses) if policy.clause(c).enforced)
+        tell = self.tell(decision, policy)
+        if case is not None and link is None:
+            verb = "reason" if decision.action is Action.JUSTIFY else "decide"
+            way = f'POST {{"reason": …}} to /v1/cases/{case}' if verb == "reason" else f"`bartizan cases decide {case}`"
+            tell = (*tell, f"Case {case}: {way}.")
+        return Notice(case or id_, enforced, tell, link)
 
     def open_case(
         self, subject: Subject, decision: Decision, content: bytes, id_: str

@@ -59,6 +59,8 @@ def past(home: Home, old: Policy, found: Iterable[Record]) -> Iterator[Past]:
     for record in found:
         if "direction" not in record or "when_us" not in record or "door" not in record:
             continue  # What commands did, and what happened to logs.
+        if "paused" in record:
+            continue  # No policy decided this one, and none ever saw its text.
         same = record.get("detectors") == now_digest
         yield Past(str(record.get("exchange", "")), *recorded(record, name), examined if same else None)
 

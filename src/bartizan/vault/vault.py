@@ -236,6 +236,29 @@ class Vault:
             _keep(self._pseudonyms, person, known)
         return known
 
+    def pseudonyms(self, persons: Iterable[str]) -> dict[str, str]:
+        """The same for many: those that have none yet get one in a single transaction."""
+        wanted = dict.fromkeys(persons)
+        self._freshen()
+        found = {person: self._pseudonyms[person] for person in wanted if person in self._pseudonyms}
+        unknown = [person for person in wanted if person and person not in found]
+        digests = {person: hmac.digest(self._name_key, person.encode(), hashlib.sha256) for person in unknown}
+        fresh = {person: "p-" + secrets.token_hex(10) for person in unknown}
+        rows = [
+            (name, self._wrap(person.encode(), b"name " + name.encode()), digests[person], _now_us())
+            for person, name in fresh.items()
+        ]
+        if rows:
+            with self.state.transaction() as tx:
+                tx.change_many(
+                    "INSERT INTO person VALUES (?, ?, ?, ?, NULL) ON CONFLICT (name_digest) DO NOTHING", rows
+                )
+                query = "SELECT pseudonym FROM person WHERE name_digest = ?"
+                found |= {person: str(tx.query(query, (digests[person],))[0][0]) for person in unknown}
+        for person in unknown:
+            _keep(self._pseudonyms, person, found[person])
+        return found | ({"": ""} if "" in wanted else {})
+
     def _kept_pseudonym(self, person: str) -> str:
         found = self._find(person)
         if found:
@@ -450,6 +473,7 @@ def _erase(tx: Transaction, pseudonym: str, now_us: int, name: str) -> Forgotten
     tx.change("DELETE FROM account WHERE person = ?", (pseudonym,))
     tx.change("DELETE FROM credential WHERE person = ?", (pseudonym,))
     tx.change("DELETE FROM assignment WHERE assignee = ?", (pseudonym,))
+    tx.change("DELETE FROM pause WHERE person = ?", (pseudonym,))
     tx.change(
         "UPDATE feedback SET sealed_note = NULL, sealed_example = NULL, "
         "example = CASE example WHEN 'proposed' THEN 'dismissed' ELSE example END WHERE person = ?",

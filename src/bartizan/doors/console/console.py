@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -74,9 +74,9 @@ class Console:
         """The settings in force."""
         return self.home.config
 
-    def record(self, event: Mapping[str, object]) -> None:
-        """Append one event to the ledger and return once it is durable. Raises StoreError."""
-        self.writer.wait(self.writer.append(event))
+    def record(self, event: Mapping[str, object], bodies: Sequence[tuple[str, bytes]] = ()) -> None:
+        """Append one event to the ledger, with texts to seal; returns once it is durable. Raises StoreError."""
+        self.writer.wait(self.writer.append(event, bodies))
 
     # ---- What is said to somebody on their next page -----------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from bartizan.core.errors import InputError, PolicyError, StoreError
+from bartizan.doors.gateway import pausing
 from bartizan.doors.gateway.casework import Links, case
 from bartizan.doors.gateway.conversation import Conversation
 from bartizan.doors.gateway.judging import judge
@@ -136,7 +137,11 @@ class App:
             return
         gateway.of_key[key] = busy + 1
         try:
-            if request.path in (CHAT, MESSAGES):
+            judged = request.method == "POST" and not is_case
+            if judged and (pause := pausing.paused(gateway, request)) is not None:
+                side = "subject" if request.path == "/v1/judge" else "request"
+                await pausing.refuse(gateway, request, pause, side)
+            elif request.path in (CHAT, MESSAGES):
                 await Conversation(gateway, request).run()
             elif is_case:
                 await case(gateway, request)

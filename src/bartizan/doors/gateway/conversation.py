@@ -22,6 +22,7 @@ from bartizan.config import Protocol
 from bartizan.core.decision import NOTHING, Action, Decision
 from bartizan.core.errors import InputError, PolicyError, StoreError
 from bartizan.core.subject import Context, Direction, Subject
+from bartizan.doors.gateway import pausing
 from bartizan.doors.gateway.request import JSON_TYPE
 from bartizan.doors.gateway.upstream import UpstreamTrouble
 from bartizan.exchange.body import Body, read_body
@@ -158,6 +159,9 @@ class Conversation:
                 return False
             # It is another decision now, by what was granted meanwhile.
             self._id = self._request.id = gateway.ids.next()
+            if (pause := pausing.paused(gateway, self._request)) is not None:
+                await pausing.refuse(gateway, self._request, pause, "request")
+                return False
             context = replace(asked.subject.context, when_us=time.time_ns() // 1000)
             asked = replace(asked, subject=gateway.remembering(replace(asked.subject, context=context)))
             self._asked = asked

@@ -60,3 +60,22 @@ def test_mistakes_are_said(home: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert "exists" in run(capsys, "add", "laptop", code=2)[1]
     assert "keys list" in run(capsys, "revoke", "nothing", code=2)[1]
     assert "no Bartizan home" in run(capsys, "list", "--home", "elsewhere", code=2)[1]
+
+
+def test_a_key_is_paused_and_resumed(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    key = json.loads(run(capsys, "add", "laptop", "--user", "ann@example.org", "--format", "json")[0])["id"]
+    assert f"paused key {key} until" in run(capsys, "pause", "laptop", "--for", "15m", "--why", "a loop")[1]
+    assert "paused until" in run(capsys, "list")[0]
+    run(capsys, "resume", key)
+    assert "paused until" not in run(capsys, "list")[0]
+    person = run(capsys, "pause", "--person", "ann@example.org", "--why", "lost", "--format", "json")[0]
+    assert json.loads(person)["schema"] == "bartizan.pause/1" and json.loads(person)["kind"] == "person"
+    told = json.loads(run(capsys, "list", "--format", "json")[0])["keys"]
+    assert [one["paused_until"] is not None for one in told if one["id"] == key] == [True]
+    run(capsys, "resume", "--person", "ann@example.org")
+    assert "not paused" in run(capsys, "resume", "laptop", code=2)[1]
+    assert "is a time from" in run(capsys, "pause", "laptop", "--for", "soon", "--why", "x", code=2)[1]
+    events = [record.get("event") for record in records(home)]
+    assert [one for one in events if one not in ("opened", "key-added")] == [
+        "key-paused", "key-resumed", "person-paused", "person-resumed",
+    ]  # fmt: skip
