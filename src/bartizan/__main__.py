@@ -22,6 +22,7 @@ COMMANDS = {
     "demo": ("bartizan.doors.gateway.demo:demo", "Play harmless scenes of all that works, through the real gateway."),
     "inspect": ("bartizan.doors.files.inspect:inspect", "Judge a text or a chat."),
     "scan": ("bartizan.doors.files.scan:scan", "Judge files, folders and archives."),
+    "usage": ("bartizan.doors.usage.command:usage", "Find out which AI is used here, and restrict it."),
     "policy": ("bartizan.doors.admin.policy:policy", "Check, test, explain and compare policies."),
     "ledger": ("bartizan.doors.admin.ledger:ledger", "Verify, prove, read and export what was recorded."),
     "keys": ("bartizan.doors.admin.keys:keys", "Give, list and revoke gateway keys."),

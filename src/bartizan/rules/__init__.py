@@ -12,6 +12,11 @@ def text(package: str, name: str) -> str:
     return resources.files(package).joinpath(name).read_text(encoding="utf-8")
 
 
+def data(package: str, name: str) -> bytes:
+    """The packaged file `name` (with `/`) beside `package`'s modules, as it is. Raises FileNotFoundError."""
+    return resources.files(package).joinpath(name).read_bytes()
+
+
 def load(package: str, name: str) -> dict[str, Any]:  # Any: TOML is what its author wrote
     """The packaged TOML file `name` beside `package`'s modules. Raises FileNotFoundError, tomllib.TOMLDecodeError."""
     return tomllib.loads(text(package, name))

@@ -7,7 +7,9 @@ from importlib import import_module
 import click
 
 # name: (where the command is, what its line in `bartizan usage --help` says)
-COMMANDS: dict[str, tuple[str, str]] = {}
+COMMANDS: dict[str, tuple[str, str]] = {
+    "lookup": ("bartizan.doors.usage.lookup:lookup", "Say which AI service a host belongs to."),
+}
 
 EXAMPLES = """\b
 Examples:

@@ -1,0 +1,47 @@
+"""The host of what somebody logged: in any case, with a port, a user, brackets, a trailing dot or other scripts.
+
+A host that is none (an address, too long, empty labels) becomes "": no service has it.
+"""
+
+from __future__ import annotations
+
+import re
+
+MAX_HOST = 253  # RFC 1035, 2.3.4, without the last dot.
+MAX_RAW = 1024  # What a host with a scheme, a user and a port may measure before it is none.
+
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_PLAIN = re.compile(rf"(?=.{{1,{MAX_HOST}}}\Z)(?:{_LABEL}\.)*{_LABEL}")
+_ADDRESS = re.compile(r"(?:0x[0-9a-f]*|\d+)(?:\.(?:0x[0-9a-f]*|\d+)){0,3}")
+
+
+def hostname(raw: str) -> str:
+    """The lower-case A-label of what was logged, "" where that is no name of a host."""
+    host = raw.lower()
+    if not _PLAIN.fullmatch(host):
+        host = _dug_out(host)
+    return "" if _ADDRESS.fullmatch(host) else host
+
+
+def _dug_out(text: str) -> str:
+    if len(text) > MAX_RAW:
+        return ""
+    host = text.strip().strip("\"'")
+    host = host.partition("://")[2] or host
+    host = re.split(r"[/?#\\]", host, maxsplit=1)[0].rpartition("@")[2]
+    if host.startswith("["):
+        host = host[1:].partition("]")[0]
+    name, colon, port = host.rpartition(":")
+    if colon and port.isdigit():
+        host = name
+    host = host.removesuffix(".")
+    if not host.isascii():
+        host = _ascii(host)
+    return host if _PLAIN.fullmatch(host) else ""
+
+
+def _ascii(host: str) -> str:
+    try:
+        return host.encode("idna").decode("ascii").lower() if len(host) <= MAX_HOST else ""
+    except UnicodeError:  # A label that IDNA does not allow is no host.
+        return ""
