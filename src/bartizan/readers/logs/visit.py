@@ -80,11 +80,14 @@ class Tally:
 
     Args:
         offset_us: Local time of a log without a zone minus UTC.
+        reference_us: When the source was last written to, as its door knows it: a date without a year is the last such
+            day that is not after it. 0 where unknown: then such a date is no time.
         junk: Lines or records that are none of the format.
         bounded: Which bounds were hit, and how often.
     """
 
     offset_us: int = 0
+    reference_us: int = 0
     read: int = 0
     junk: int = 0
     bounded: dict[str, int] = field(default_factory=dict)
