@@ -358,3 +358,16 @@ PAUSE = Table(
     _bytes("sealed_why"),
     PrimaryKeyConstraint("kind", "source"),
 )
+
+# Views of the events that somebody gave a name: `query` is the query of its address. `removed_us`: may be put back.
+SAVED_VIEW = Table(
+    "saved_view",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    _text("person"),
+    _text("name"),
+    _text("query"),
+    _whole("saved_us"),
+    _whole("removed_us", null=True),
+    Index("saved_view_person", "person"),
+)

@@ -473,6 +473,7 @@ def _erase(tx: Transaction, pseudonym: str, now_us: int, name: str) -> Forgotten
     tx.change("DELETE FROM account WHERE person = ?", (pseudonym,))
     tx.change("DELETE FROM credential WHERE person = ?", (pseudonym,))
     tx.change("DELETE FROM assignment WHERE assignee = ?", (pseudonym,))
+    tx.change("DELETE FROM saved_view WHERE person = ?", (pseudonym,))
     tx.change("DELETE FROM pause WHERE person = ?", (pseudonym,))
     tx.change(
         "UPDATE feedback SET sealed_note = NULL, sealed_example = NULL, "

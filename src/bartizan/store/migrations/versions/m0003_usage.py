@@ -1,4 +1,4 @@
-"""The use of AI: the register, what sources tell, exceptions, and names opened by two."""
+"""The use of AI: the register, what sources tell, exceptions, and names opened by two; saved views of the events."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -94,3 +94,11 @@ def upgrade() -> None:
         _bytes("sealed_why"),
         sa.PrimaryKeyConstraint("kind", "source"),
     )
+    op.create_table(
+        "saved_view",
+        sa.Column("id", sa.Text, primary_key=True),
+        *map(_text, ("person", "name", "query")),
+        _whole("saved_us"),
+        _whole("removed_us", null=True),
+    )
+    op.create_index("saved_view_person", "saved_view", ["person"])
