@@ -9,6 +9,7 @@ import click
 # name: (where the command is, what its line in `bartizan usage --help` says)
 COMMANDS: dict[str, tuple[str, str]] = {
     "lookup": ("bartizan.doors.usage.lookup:lookup", "Say which AI service a host belongs to."),
+    "code": ("bartizan.doors.usage.code:code", "Find the AI that code uses; write its bill of materials."),
 }
 
 EXAMPLES = """\b
