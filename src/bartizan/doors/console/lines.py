@@ -53,6 +53,7 @@ class Line(NamedTuple):
     clause_id: str
     clauses: int
     confidence: str
+    source: bool  # somebody's key or person: it can be paused
 
 
 def lines(rows: Iterable[Row], clauses: Clauses, now_us: int) -> list[Line]:
@@ -87,6 +88,11 @@ def short(person: str) -> str:
     return person[:10] if person.startswith("p-") else person
 
 
+def paused(row: Row) -> bool:
+    """Whether a request was refused because its source was paused: nothing else stops what no clause asks about."""
+    return row.outcome == "block" and not (row.clauses or row.risks or row.failures)
+
+
 # ---- Inside ---------------------------------------------------------------------------------------------------------
 
 
@@ -95,7 +101,9 @@ def _line(row: Row, clauses: Clauses, today: tuple[int, int]) -> Line:
     clause = row.clauses[0] if row.clauses else ""
     quiet = not seen
     if quiet:
-        seen = "Could not be examined" if row.failures else "Nothing found"
+        seen = (
+            "Could not be examined" if row.failures else "Not read: source paused" if paused(row) else "Nothing found"
+        )
     return Line(
         row.exchange,
         row.number,
@@ -115,6 +123,7 @@ def _line(row: Row, clauses: Clauses, today: tuple[int, int]) -> Line:
         clause,
         len(row.clauses),
         f"{row.confidence:.2f}" if row.severity else "",
+        bool(row.key or row.person),
     )
 
 

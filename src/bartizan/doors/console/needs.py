@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from bartizan.doors.console.lines import short, titles
+from bartizan.doors.console.lines import paused, short, titles
 from bartizan.doors.console.render import HOUR_US, MINUTE_US, clock, lasting, plural
 from bartizan.events import Filter
 from bartizan.home.alarms import alarms
@@ -130,7 +130,7 @@ def _cases(asked: Asked) -> Iterator[Need]:
 
 def _bursts(asked: Asked, since_us: int) -> Iterator[Need]:
     console = asked.console
-    found = bursts(console.index, since_us, asked.now_us)
+    found = [one for one in bursts(console.index, since_us, asked.now_us) if not paused(one.group.row)]
     taken = console.feedback.assigned_among(f"shape:{one.group.shape}" for one in found)
     left = [one for one in found if f"shape:{one.group.shape}" not in taken]
     for one in left[:MAX_BURSTS]:

@@ -13,6 +13,7 @@ from bartizan.doors.console.answers import Done, Page
 from bartizan.doors.console.evidence import Evidence, View, evidence
 from bartizan.doors.console.leaves import Taken, taken_apart
 from bartizan.doors.console.pages.events import told as row_told
+from bartizan.doors.console.pages.pauses import LASTS, USUAL, choices
 from bartizan.doors.console.routes import act, page
 from bartizan.doors.console.trace import Trace, bounded, outcome, sound, stricter, trace
 from bartizan.events import Filter
@@ -148,6 +149,10 @@ def event(asked: Asked) -> Page:
         "reviewers": [one for one in asked.console.accounts.accounts() if one.may(Role.ANALYST)],
         "analyst": asked.who.may(Role.ANALYST),
         "author": asked.who.may(Role.AUTHOR) and bool(strict.get("clauses")),
+        "paused": strict.get("paused"),
+        "pausable": choices(asked, str(told[0].get("key", "")), str(told[0].get("person", ""))),
+        "lasts": LASTS,
+        "usual": USUAL,
         "stopped": strict["action"] != "allow" or bool(strict.get("edits")),
         "clauses": _clauses(strict, policy),
         "retention_days": asked.console.config.retention_days,
@@ -238,6 +243,8 @@ def what(record: Record) -> tuple[str, str]:
 def with_what(record: Record) -> str:
     """What was in it, the worst first: "with AWS access key id (2) and an IBAN"."""
     found = record.get("findings", ())
+    if record.get("paused"):
+        return "which was not read: its source was paused"
     if not found:
         return "which could not be examined" if record.get("failures") else "with nothing found in it"
     ranks = {"critical": 0, "high": 1, "medium": 2, "low": 3, "info": 4}

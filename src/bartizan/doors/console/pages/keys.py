@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from bartizan.core.errors import UsageError
 from bartizan.doors.console.answers import Done, Page
+from bartizan.doors.console.pages.pauses import shown
 from bartizan.doors.console.routes import act, page
 from bartizan.events import Filter
-from bartizan.home import gateway_keys
+from bartizan.home import gateway_keys, pauses
 from bartizan.vault.accounts import Role
 
 if TYPE_CHECKING:
@@ -51,6 +52,9 @@ def listed(asked: Asked, fresh: Fresh | None = None) -> Page:
         "hidden": max(0, len(held) - MAX_SHOWN) + max(0, len(ended) - MAX_SHOWN),
         "in_force": len(held),
         "fresh": fresh,
+        "paused": shown(asked),
+        "analyst": asked.who.may(Role.ANALYST),
+        "paused_until": {one.source: one.until_us for one in pauses.active(asked.console.home.state, asked.now_us)},
         "gateway": asked.console.gateway,
         "accounts": {account.person: account.name for account in asked.console.accounts.accounts()},
     }

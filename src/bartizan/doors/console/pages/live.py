@@ -11,6 +11,7 @@ from bartizan.doors.console.answers import Page
 from bartizan.doors.console.asked import Asked
 from bartizan.doors.console.feed import Listener, Listening
 from bartizan.doors.console.lines import clauses, lines
+from bartizan.doors.console.pages.pauses import shown
 from bartizan.doors.console.routes import page, stream
 from bartizan.events import Filter
 from bartizan.vault.accounts import Role
@@ -41,6 +42,8 @@ def live(asked: Asked) -> Page:
         "choices": CHOICES,
         "at": at,
         "streams": filter_ is not None,
+        "paused": shown(asked),
+        "analyst": asked.who.may(Role.ANALYST),
         **console.live.strips(asked.now_us),
     }
     return Page("live.html", values, css=("live.css",), js=("live.js",), value=_told(values, rows))

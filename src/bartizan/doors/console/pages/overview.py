@@ -15,6 +15,7 @@ from bartizan.doors.console.charts import clock as axis
 from bartizan.doors.console.health import disk
 from bartizan.doors.console.lines import clauses, lines, short, titles
 from bartizan.doors.console.needs import WEEK_US, late, needs
+from bartizan.doors.console.pages.pauses import shown
 from bartizan.doors.console.render import DISCIPLINES, HOUR_US, MINUTE_US, plural
 from bartizan.doors.console.routes import Needs, act, page
 from bartizan.events import Filter
@@ -33,7 +34,6 @@ NEW = 200
 COUNT_WORDS = ("Nothing", "One thing", "Two things", "Three things", "Four things", "Five things", "Six things",
                "Seven things", "Eight things", "Nine things", "Ten things")  # fmt: skip
 ICONS = {"securing-ai": "cube", "ai-use": "speech", "ai-safety": "scales", "ai-for-security": "mail"}
-MARKED = ("key-added", "key-revoked", "forgotten", "retention-asked", "account-added", "account-disabled")
 MARKS = {
     "key-added": "key added",
     "key-revoked": "key revoked",
@@ -41,7 +41,12 @@ MARKS = {
     "retention-asked": "texts dropped",
     "account-added": "account added",
     "account-disabled": "account disabled",
+    "key-paused": "key paused",
+    "person-paused": "person paused",
+    "key-resumed": "key passes again",
+    "person-resumed": "person passes again",
 }
+MARKED = tuple(MARKS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,7 @@ def overview(asked: Asked) -> Page | Done:
     yours = [one for one in found if asked.who.may(one.role)]
     rows = console.index.page(limit=LATEST).rows
     at = console.index.newest()
+    paused = shown(asked)
     values = {
         "ranges": [RANGES[key] for key in SHOWN],
         "span": span,
@@ -111,6 +117,8 @@ def overview(asked: Asked) -> Page | Done:
         "acted": acted,
         "late": late(asked, waits),
         "goal_us": console.config.cases.goal_minutes * MINUTE_US,
+        "paused": paused,
+        "analyst": asked.who.may(Role.ANALYST),
         "needs": [*yours, *(one for one in found if one not in yours)][:MAX_NEEDS],
         "more": max(0, len(found) - MAX_NEEDS),
         "may_act": asked.who.may(Role.ANALYST),
@@ -130,6 +138,7 @@ def overview(asked: Asked) -> Page | Done:
         "outcomes": total,
         "late": values["late"],
         "needs": [asdict(one) for one in found],
+        "paused": [one.pause.as_json() for one in paused],
         "gateway": asdict(health),
     }
     return Page("overview.html", values, css=("overview.css",), value=value)

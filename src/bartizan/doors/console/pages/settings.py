@@ -14,6 +14,7 @@ from bartizan.config import Protocol
 from bartizan.config.show import rows
 from bartizan.core.errors import BartizanError, ConfigError, InputError
 from bartizan.doors.console.answers import Done, Page
+from bartizan.doors.console.pages.pauses import shown
 from bartizan.doors.console.routes import act, page
 from bartizan.home import keys, outbox
 from bartizan.home.checks import CHECKS, Answer, Level, fail
@@ -124,6 +125,8 @@ def _page(asked: Asked, found: list[Checked], *, whole: bool) -> Page:
         "risks": groups[Level.WARN],
         "good": groups[Level.OK],
         "whole": whole,
+        "paused": shown(asked),
+        "analyst": asked.who.may(Role.ANALYST),
         "upstreams": upstreams,
         "channels": outbox.standings(console.home.state, config),
         "storage": _storage(console.home.path, config),
