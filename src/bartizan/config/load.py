@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import re
 import typing
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,6 +26,24 @@ SIZES = {"b": 1, "kb": 1000, "mb": 10**6, "gb": 10**9, "kib": 1 << 10, "mib": 1 
 LEAST_DAYS = 31
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 MAILBOX = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,255}")  # RFC 5321, 4.1.2, unquoted
+HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
+HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")  # RFC 9110, 5.6.2: a token
+HEADER_VALUE = re.compile(r"[!-~]([ -~]{0,1998}[!-~])?")
+FRAMING = frozenset(  # Who sets these changes where a request ends, where it goes, or whose it is.
+    [
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ]
+)
 # Whoever knows such an address may write to it.
 SECRET_HOSTS = re.compile(r"(hooks\.slack\.com|(.*\.)?discord\.com|.*\.webhook\.office\.com|.*\.logic\.azure\.com)")
 
@@ -158,6 +177,12 @@ class _Reading:
             return self._upstreams(node)
         if name == "notify.webhooks":
             return self._webhooks(node)
+        if name == "forward.headers":
+            return self._headers(node)
+        if name == "forward.ports" and isinstance(node, Leaf) and isinstance(node.value, list):
+            node = replace(node, value=[str(port) for port in node.value])
+        if name == "forward" and isinstance(node, Leaf):  # `forward: 127.0.0.1:8403`, as for gateway and console
+            node = Branch({"listen": node}, node.name_at, node.at)
         if is_dataclass(hint) and hint is not Address:
             if isinstance(node, Branch):
                 return self.record(cast("type[object]", hint), node, f"{name}.")
@@ -184,6 +209,31 @@ class _Reading:
             raise ValueError("name each: `webhooks: {chat: {url_file: chat.url}}`")  # noqa: TRY004  # As below.
         named = self._named(node, "notify.webhooks", "chat.example/hook")
         return {name: self._webhook(f"notify.webhooks.{name}", below) for name, below in named}
+
+    def _headers(self, node: Leaf | Branch) -> dict[str, dict[str, str]]:
+        """Headers by host. What could end a header's line and begin another one is no header."""
+        if not isinstance(node, Branch):
+            raise ValueError("name each host: `headers: {api.openai.com: {OpenAI-Allowed-Organization-Ids: org-…}}`")  # noqa: TRY004  # As below.
+        found: dict[str, dict[str, str]] = {}
+        for host, below in node.below.items():
+            what = f"forward.headers.{host}"
+            if not HOST.fullmatch(host):
+                self.problem(below.name_at, f"{what}: is no host in small letters")
+            elif not isinstance(below, Branch):
+                self.problem(below.at, f"{what}: write its headers below it, each with a value")
+            else:
+                found[host] = {name: str(leaf.value) for name, leaf in self._header_lines(what, below)}
+                self.sources |= {f"{what}.{name}": str(below.below[name].at) for name in found[host]}
+        return found
+
+    def _header_lines(self, what: str, branch: Branch) -> Iterator[tuple[str, Leaf]]:
+        for name, leaf in branch.below.items():
+            if not HEADER.fullmatch(name) or name.lower() in FRAMING:
+                self.problem(leaf.name_at, f"{what}: {name!r} is no header that may be set here")
+            elif not isinstance(leaf, Leaf) or not HEADER_VALUE.fullmatch(str(leaf.value)):
+                self.problem(leaf.at, f"{what}.{name}: a value is 1 to 2000 visible ASCII characters on one line")
+            else:
+                yield name, leaf
 
     def _named(self, node: Branch, what: str, example: str) -> Iterator[tuple[str, Branch]]:
         """The records below names of a person's choice."""
@@ -253,6 +303,8 @@ class _Reading:
             self.problem(
                 at("console"), f"console: {config.console} can be reached from other machines without TLS", hint
             )
+        for what in _forward_faults(config):
+            self.problem(at("forward"), f"forward.{what}")
         for what in _mail_faults(config.notify.mail):
             self.problem(at("notify"), f"notify.mail: {what}")
         if config.notify.syslog.address:
@@ -279,6 +331,24 @@ def _url_fault(url: str) -> str:
     if parts.username is not None or parts.password is not None:
         return "a secret does not stand in a URL; write key_file or key_env"
     return "has a query or fragment; give the base only" if parts.query or parts.fragment else ""
+
+
+def _forward_faults(config: Config) -> Iterator[str]:
+    """What is no port, network or host, and what the settings of the proxy say about each other."""
+    forward = config.forward
+    if forward.listen and not forward.listen.loopback and not config.tls_cert and not config.behind_tls:
+        yield f"listen: {forward.listen} can be reached from other machines without TLS; see tls_cert and behind_tls"
+    for port in forward.ports:
+        if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) <= 65535):
+            yield f"ports: {port!r} is no port"
+    for network in forward.networks:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError:
+            yield f"networks: {network!r} is no network, as 10.1.0.0/16"
+    for host in forward.intercept:
+        if not HOST.fullmatch(host):
+            yield f"intercept: {host!r} is no host in small letters, as api.openai.com; there are no wildcards"
 
 
 def _mail_faults(mail: Mail) -> Iterator[str]:

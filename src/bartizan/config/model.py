@@ -179,6 +179,31 @@ class Examine:
 
 
 @dataclass(frozen=True, slots=True)
+class Forward:
+    """A proxy for clients that honour `HTTPS_PROXY`: who reaches which AI service, decided by the policy."""
+
+    listen: Annotated[Address | None, Says("Where clients connect; `off` for no proxy.")] = None
+    ports: Annotated[tuple[str, ...], Says("Ports of other hosts that may be reached.")] = ("443", "80")
+    networks: Annotated[
+        tuple[str, ...],
+        Says("Private, loopback and link-local networks that may be reached all the same, as `10.1.0.0/16`."),
+    ] = ()
+    intercept: Annotated[
+        tuple[str, ...],
+        Says("AI API hosts whose requests are opened and judged, with the certificates of `bartizan usage ca`."),
+    ] = ()
+    headers: Annotated[
+        Mapping[str, Mapping[str, str]],
+        Says("Headers by host that every request gets which is opened or plain, as for a tenant's restriction."),
+    ] = field(default_factory=dict)
+    tunnels_per_key: Annotated[int, Says("Tunnels of one key at once, in one process; beyond: 429.", low=1)] = 256
+    tunnels: Annotated[int, Says("Tunnels at once in one process; beyond: 503.", low=1)] = 4096
+    lookups: Annotated[int, Says("Names looked up at once in one process; beyond: 503.", low=1, high=1024)] = 64
+    connect_s: Annotated[float, Says("Until the connection to a host stands.", low=0.1, high=60)] = 10.0
+    idle_s: Annotated[float, Says("A tunnel in which nothing moves.", low=1, high=86_400)] = 900.0
+
+
+@dataclass(frozen=True, slots=True)
 class Cases:
     """What waits for a person."""
 
@@ -287,6 +312,9 @@ class Config:
     reserve_bytes: Annotated[int, Says("Disk space held back for finishing what is under way.", low=0)] = 64 * MIB
     log_format: Annotated[LogFormat, Says("Log lines on stderr.")] = LogFormat.TEXT
     limits: Annotated[Limits, Says("Bounds on what the gateway takes in.")] = Limits()
+    forward: Annotated[
+        Forward, Says("A proxy for clients that honour `HTTPS_PROXY`: who reaches which AI service.")
+    ] = Forward()
     examine: Annotated[Examine, Says("Work outside the gateway's own process.")] = Examine()
     cases: Annotated[Cases, Says("What waits for a person.")] = Cases()
     notify: Annotated[Notify, Says("Who is told of new cases and alarms.")] = Notify()

@@ -54,6 +54,10 @@ def _rows(record: object, prefix: str, sources: object) -> Iterator[tuple[str, o
         value = getattr(record, name)
         if isinstance(value, Mapping):
             for named, below in value.items():
+                if isinstance(below, Mapping):
+                    for key, text in below.items():
+                        yield (place := f"{prefix}{name}.{named}.{key}"), text, known.get(place, "default")
+                    continue
                 yield from _rows(below, f"{prefix}{name}.{named}.", sources)
         elif is_dataclass(value) and not isinstance(value, Address):
             yield from _rows(value, f"{prefix}{name}.", sources)
@@ -95,6 +99,9 @@ def _tables(title: str, prefix: str, cls: type[object]) -> Iterator[str]:
         if name == "upstreams":
             lines.append(f"| `{name}` | see below | `local` | {says.doc} |")
         elif get_origin(kind) is Mapping:
+            if get_origin(get_args(kind)[1]) is Mapping:
+                lines.append(f"| `{name}` | `{{HOST: {{HEADER: value}}}}` | | {says.doc} |")
+                continue
             named = cast("type[object]", get_args(kind)[1])
             lines.append(f"| `{name}` | see below | | {says.doc} |")
             below.append((f"## `{prefix}{name}.NAME`\n\n{named.__doc__}", f"{prefix}{name}.NAME.", named))
@@ -135,4 +142,6 @@ def _shown(name: str, value: object) -> str:
         return ""
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
+    if isinstance(value, tuple):
+        return ", ".join(f"`{one}`" for one in value)
     return f"`{_number(name, value)}`" if isinstance(value, int | float) else f"`{value}`"

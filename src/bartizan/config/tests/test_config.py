@@ -221,7 +221,7 @@ def test_every_setting_is_shown_with_its_source(tmp_path: Path) -> None:
     assert shown["workers"] == (2, "bartizan.yaml:1:10")
     assert shown["gateway"] == ("127.0.0.1:8400", "default")
     assert shown["upstreams.local.protocol"] == ("local", "default")
-    assert set(settings(Config)) - {"upstreams", "limits", "examine", "cases", "notify"} < set(shown)
+    assert set(settings(Config)) - {"upstreams", "limits", "examine", "cases", "notify", "forward"} < set(shown)
 
 
 def test_who_is_told(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ EPILOG = """\b
 Examples:
   bartizan up
   bartizan up --upstream openai=https://api.openai.com/v1 --workers 4
+  bartizan up --forward 127.0.0.1:8403
   bartizan up --gateway 0.0.0.0:8400 --tls-cert cert.pem --tls-key key.pem
 """
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -35,6 +36,7 @@ _UPSTREAM = "A provider; may be given several times. NAME=local is the embedded 
 @click.option("--config", "config_file", type=_FILE, help=f"Settings.  [default: {_CONFIG}]")
 @click.option("--home", type=_FOLDER, help=f"Folder of ledger, state, keys and policy.  [default: {_HOME}]")
 @click.option("--gateway", metavar="HOST:PORT", help="Where clients connect.  [default: 127.0.0.1:8400]")
+@click.option("--forward", metavar="HOST:PORT", help="A proxy for HTTPS_PROXY, too.  [default: off]")
 @click.option("--metrics", metavar="HOST:PORT", help="Where Prometheus asks, or `off`.  [default: 127.0.0.1:8402]")
 @click.option("--upstream", "upstreams", metavar="NAME=URL", multiple=True, help=_UPSTREAM)
 @click.option("--workers", type=int, help="Gateway processes.  [default: one a core, from 2 to 4]")
@@ -50,6 +52,7 @@ def up(config_file: Path | None, home: Path | None, upstreams: tuple[str, ...], 
             raise UsageError("--console and --no-console say different things")
         flags["console"] = "off"
     began = time.monotonic()
+    flags["forward.listen"] = flags.pop("forward")
     config = load(config_file, os.environ, {"home": home, **flags, **upstream_flags(upstreams)})
     held = _held(config)
     try:
@@ -71,7 +74,7 @@ async def _up(config: Config, began: float) -> None:
         f"Bartizan {__version__} starts on {_shown(config.home)}" + (" and loads a small chat model" if model else "")
     )
     try:
-        await supervisor.run(lambda: _prepare(config), lambda port, console: _announce(config, port, console, began))
+        await supervisor.run(lambda: _prepare(config), lambda *ports: _announce(config, ports, began))
     finally:
         log.event("stopped", pid=os.getpid())
         log.close()
@@ -131,8 +134,9 @@ def _prepare(config: Config) -> None:
                 )
 
 
-def _announce(config: Config, port: int, console_port: int, began: float) -> None:
+def _announce(config: Config, ports: tuple[int, int, int], began: float) -> None:
     """What can be done now, to copy."""
+    port, console_port, forward_port = ports
     from bartizan.doors.gateway.supervisor import local_url
 
     tls = config.tls_cert is not None
@@ -144,6 +148,8 @@ def _announce(config: Config, port: int, console_port: int, began: float) -> Non
         token = _sign_in(config)
         _tell(f"  console  {base}/sign-in/{token}" if token else f"  console  {base}")
         _tell(f"           (signs you in once, within 10 minutes; another: bartizan accounts link NAME --home {home})")
+    if (listen := config.forward.listen) is not None:
+        _tell(f"  proxy    {_proxy(config, local_url(listen, forward_port, tls=tls), home)}")
     _tell(f"  ledger   {home}/log-*.sqlite     bartizan ledger tail --home {home}")
     _tell(f"  policy   {_shown(config.policy_path)}")
     if config.metrics is not None:
@@ -155,6 +161,13 @@ def _announce(config: Config, port: int, console_port: int, began: float) -> Non
         _tell(_commands(config, url, home))
     else:
         _tell(f"\nA key for a client:  bartizan keys add NAME --home {home}")
+
+
+def _proxy(config: Config, url: str, home: str) -> str:
+    """How a client is told of the proxy."""
+    scheme, _, rest = url.partition("://")
+    key = f"$(cat {home}/demo.key)" if (config.home / "demo.key").exists() else "KEY"
+    return f'export HTTPS_PROXY="{scheme}://bartizan:{key}@{rest}"'
 
 
 def _sign_in(config: Config) -> str:

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from bartizan.core.decision import Action, Decision
-from bartizan.exchange.dialect import Notice
 from bartizan.home.court import Court
 from bartizan.home.metrics import Counters
 
@@ -38,16 +36,6 @@ class Gateway(Court):
     def before_send(self, policy: Policy) -> bool:
         """Whether the record is flushed before the prompt leaves."""
         return (policy.durability or self.config.durability) == "before-send"
-
-    def notice(self, id_: str, decision: Decision, policy: Policy, link: str | None, case: str | None) -> Notice:
-        """What a client is told of a refusal. Without console or `public_url` there is no link, but the command."""
-        enforced = tuple(c for c in sorted(decision.clauses) if policy.clause(c).enforced)
-        tell = self.tell(decision, policy)
-        if case is not None and link is None:
-            verb = "reason" if decision.action is Action.JUSTIFY else "decide"
-            way = f'POST {{"reason": …}} to /v1/cases/{case}' if verb == "reason" else f"`bartizan cases decide {case}`"
-            tell = (*tell, f"Case {case}: {way}.")
-        return Notice(case or id_, enforced, tell, link)
 
     @contextmanager
     def waiter(self, request: Request) -> Iterator[bool]:

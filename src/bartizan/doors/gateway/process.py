@@ -15,14 +15,16 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import uvloop
 from uvicorn.config import Config as ServerConfig
 from uvicorn.server import ServerState
 
-from bartizan.config import Config, Protocol
+from bartizan.config import Address, Config
+from bartizan.config import Protocol as Speaks
 from bartizan.core.errors import ConfigError, PolicyError, StoreBusy, StoreError
 from bartizan.core.subject import Context, Direction, Kind, Subject
 from bartizan.doors.gateway import strict
@@ -32,6 +34,7 @@ from bartizan.doors.gateway.upstream import Target, Upstreams
 from bartizan.home import Home
 from bartizan.home.alarms import Bell
 from bartizan.home.control import Control, Message, obeyed, unpacked
+from bartizan.home.court import Court
 from bartizan.home.durable import Ledger
 from bartizan.home.keys import upstream_key
 from bartizan.home.metrics import Counters
@@ -42,6 +45,7 @@ from bartizan.workers import Pool
 if TYPE_CHECKING:
     from bartizan.home import PolicyStatus
 
+FORWARD = "bartizan.doors.forward.door"  # loaded where it is configured, never known here
 BACKLOG = 1024
 SPARE_FILES = 256  # Descriptors for everything that is not a client.
 STALL_S = 0.25
@@ -52,16 +56,27 @@ PREPARE_EVERY_S = 0.005
 GC_AFTER = (20_000, 20, 50)  # An exchange makes some hundred objects and no cycles: the default looks every third one.
 
 
+class Beside(Protocol):
+    """Another door of this process, on a port of its own."""
+
+    async def listen(self, listener: socket.socket, tls: ssl.SSLContext | None) -> None: ...
+    def sweep(self, now: float) -> None: ...
+    async def drain(self, until: float) -> None: ...
+    def gauges(self) -> dict[str, float]: ...
+
+
 class Process:
     """What one process holds, from its start to its end."""
 
-    def __init__(self, config: Config, number: int, port: int, control: Control) -> None:
-        self._config, self._number, self._port, self._control = config, number, port, control
+    def __init__(self, config: Config, number: int, port: int, forward_port: int, control: Control) -> None:
+        self._config, self._number, self._control = config, number, control
+        self._port, self._forward_port = port, forward_port
         self._state = ServerState()
         self._counters = Counters()
         self._stop = asyncio.Event()
         self._gateway: Gateway
         self._server: asyncio.Server
+        self._beside: Beside | None = None
         self._why = ""
         self._orphaned = False
 
@@ -85,6 +100,9 @@ class Process:
             upstreams = Upstreams(_targets(config), _upstream_told(log))
             self._gateway = Gateway(config, home, loop, ledger, upstreams, log, self._counters)
             _warm(self._gateway)
+            if config.forward.listen is not None:
+                court = Court("forward", config, home, loop, ledger, log, self._counters)
+                self._beside = import_module(FORWARD).opened(court, self._connections())
             for sign in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(sign, self._end, "signal")
             try:
@@ -105,8 +123,10 @@ class Process:
 
     async def _serve(self, log: Log) -> None:
         self._server = await asyncio.get_running_loop().create_server(
-            self._connection(), sock=self._socket(), ssl=self._tls(), backlog=BACKLOG
+            self._connection(), sock=_listener(self._config.gateway, self._port), ssl=self._tls(), backlog=BACKLOG
         )
+        if self._beside is not None and (where := self._config.forward.listen) is not None:
+            await self._beside.listen(_listener(where, self._forward_port), self._tls())
         gc.collect()
         gc.freeze()  # What is loaded stays: no collection needs to look at it again.
         gc.set_threshold(*GC_AFTER)
@@ -120,10 +140,15 @@ class Process:
             for task in running:
                 task.cancel()
 
+    def _connections(self) -> int:
+        """How many clients a door may have at once: each may need a connection to somewhere else, too."""
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        doors = 1 if self._config.forward.listen is None else 2
+        return max(64, (soft - SPARE_FILES) // 2 // doors)
+
     def _connection(self) -> Callable[[], strict.Connection]:
         limits = self._config.limits
-        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        bounds = strict.Bounds(limits.head_s, limits.body_idle_s, max(64, (soft - SPARE_FILES) // 2))
+        bounds = strict.Bounds(limits.head_s, limits.body_idle_s, self._connections())
         server = ServerConfig(
             App(self._gateway),
             http=strict.Connection,
@@ -139,15 +164,6 @@ class Process:
         server.load()
         loop = asyncio.get_running_loop()
         return lambda: strict.Connection(server, self._state, loop, bounds, _answer)
-
-    def _socket(self) -> socket.socket:
-        host = self._config.gateway.host
-        family, kind, proto, _, address = socket.getaddrinfo(host, self._port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, proto)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        listener.bind(address)
-        return listener
 
     def _tls(self) -> ssl.SSLContext | None:
         cert, key = self._config.tls_cert, self._config.tls_key
@@ -179,7 +195,7 @@ class Process:
     def _moved(self, told: dict[str, str]) -> None:
         """The embedded model is up, at this address; or down, without one."""
         for target in self._gateway.upstreams.targets.values():
-            if target.protocol is Protocol.LOCAL:
+            if target.protocol is Speaks.LOCAL:
                 target.key, target.model = told.get("key", ""), told.get("model", "")
                 target.move(told["url"])
 
@@ -191,6 +207,7 @@ class Process:
                 "connections": len(self._state.connections),
                 "records_waiting": self._gateway.ledger.waiting,
                 "resident_bytes": resident,
+                **(self._beside.gauges() if self._beside is not None else {}),
             }
         )
 
@@ -210,6 +227,8 @@ class Process:
                 log.alarm("slow-loop", stalled_ms=round((now - before - every_s) * 1000))
             strict.sweep(self._state.connections, now)
             self._gateway.upstreams.sweep(now)
+            if self._beside is not None:
+                self._beside.sweep(now)
 
     async def _prepare(self) -> None:
         """Make what the first streams would make: an expression for each character that a match may begin with.
@@ -252,6 +271,7 @@ class Process:
         self._server.close()
         drain_s = self._config.limits.drain_s
         until = loop.time() + (min(drain_s, ORPHAN_S) if self._orphaned else drain_s)
+        beside = asyncio.ensure_future(self._beside.drain(until)) if self._beside is not None else None
         while loop.time() < until:
             for connection in list(self._state.connections):
                 connection.shutdown()
@@ -264,6 +284,18 @@ class Process:
             connection.transport.abort()
         if self._state.tasks:
             await asyncio.wait(self._state.tasks, timeout=2)
+        if beside is not None:
+            await beside
+
+
+def _listener(where: Address, port: int) -> socket.socket:
+    """A place on the port that all processes share."""
+    family, kind, proto, _, address = socket.getaddrinfo(where.host, port, type=socket.SOCK_STREAM)[0]
+    listener = socket.socket(family, kind, proto)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.bind(address)
+    return listener
 
 
 def _answer(status: int, url: bytes, message: str) -> bytes:
@@ -335,7 +367,7 @@ def _upstream_told(log: Log) -> Callable[[str, str, str], None]:
 
 async def _run(told: Message, control: Control) -> None:
     try:
-        await Process(unpacked(told["config"]), told["number"], told["port"], control).run()
+        await Process(unpacked(told["config"]), told["number"], told["port"], told["forward"], control).run()
     except OSError as error:
         raise ConfigError(f"the gateway cannot listen: {error.strerror}") from error
 

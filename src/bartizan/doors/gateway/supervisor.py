@@ -108,20 +108,23 @@ class Supervisor:
         self._failed: BartizanError | None = None
         self._restarts = 0
         self._asked = 0
-        self._port = 0
+        self._port = self._forward_port = 0
 
-    async def run(self, prepare: Callable[[], None], announce: Callable[[int, int], None]) -> None:
+    async def run(self, prepare: Callable[[], None], announce: Callable[[int, int, int], None]) -> None:
         """Until a signal. Raises ConfigError, StoreError where it cannot begin.
 
         Args:
             prepare: Makes the home; runs while the processes load what they need.
-            announce: Called with the gateway's port and the console's (0: none) once everything answers.
+            announce: Called with the ports of gateway, console and proxy (0: none) once everything answers.
         """
         loop = asyncio.get_running_loop()
         for sign in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(sign, self._signalled)
-        reserved = _reserved(self._config)
-        self._port = reserved.getsockname()[1]
+        reserved = [_reserved("gateway", self._config.gateway)]
+        self._port = reserved[0].getsockname()[1]
+        if (forward := self._config.forward.listen) is not None:
+            reserved.append(_reserved("forward", forward))
+            self._forward_port = reserved[1].getsockname()[1]
         if (console := self._config.console) is not None:
             self._listener = _bound(console)
             # Where a free port was asked for, links name the one it became.
@@ -139,13 +142,15 @@ class Supervisor:
             keepers = [asyncio.create_task(self._keep(child)) for child in children]
             await self._until_ready(children)
             if self._failed is None and not self._stopping.is_set():
-                announce(self._port, self._listener.getsockname()[1] if self._listener else 0)
+                console_port = self._listener.getsockname()[1] if self._listener else 0
+                announce(self._port, console_port, self._forward_port)
             await self._stopping.wait()
         finally:
             await self._end(children, keepers)
             if metrics is not None:
                 metrics.close()
-            reserved.close()
+            for port in reserved:
+                port.close()
             if self._listener is not None:
                 self._listener.close()
         if self._failed is not None:
@@ -202,7 +207,8 @@ class Supervisor:
         control = child.control
         assert control is not None
         if child.number >= 0:
-            control.say({"config": packed(self._config), "number": child.number, "port": self._port})
+            ports = {"port": self._port, "forward": self._forward_port}
+            control.say({"config": packed(self._config), "number": child.number, **ports})
             if self._local:
                 control.say({"local": self._local})
         elif child is not self._model:
@@ -317,13 +323,13 @@ class Supervisor:
             self._totals.heard(child.number, message["samples"])
 
 
-def _reserved(config: Config) -> socket.socket:
-    """The port, kept for our processes. Raises UsageError where somebody else has it.
+def _reserved(flag: str, where: Address) -> socket.socket:
+    """A port of the gateways, kept for our processes. Raises UsageError where somebody else has it.
 
     A first try without SO_REUSEPORT: with it, two platforms of one user would share a port and each get half the
     requests.
     """
-    host, port = config.gateway.host, config.gateway.port
+    host, port = where.host, where.port
     try:
         family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, proto) as probe:
@@ -337,8 +343,8 @@ def _reserved(config: Config) -> socket.socket:
         reserved.bind(address)
     except OSError as error:
         raise UsageError(
-            f"--gateway {config.gateway}: cannot listen there: {error.strerror}\n"
-            "  Something else may run on this port; --gateway HOST:PORT gives another."
+            f"--{flag} {where}: cannot listen there: {error.strerror}\n"
+            f"  Something else may run on this port; --{flag} HOST:PORT gives another."
         ) from error
     return reserved
 
