@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
 from enum import Enum, IntEnum
 from typing import Any, NamedTuple
 
 HANDSHAKE_BYTES = 8192  # A TLS handshake and an empty request send less; more from the client is something uploaded.
+HOUR_US, DAY_US = 3_600_000_000, 86_400_000_000
+MAX_HOURS = 10_000  # Whose distance from UTC is remembered: a log that goes through centuries is not honest.
 BODIES = frozenset({"POST", "PUT", "PATCH"})
 # Where the interfaces of the common services take a prompt; the path of a request that a log shows in clear.
 PROMPTED = (
@@ -79,18 +82,54 @@ class Tally:
     """What a reader counts while it reads.
 
     Args:
-        offset_us: Local time of a log without a zone minus UTC.
+        zone: Of a log that does not say its zone; None: UTC.
+        offset_us: Local time of such a log minus UTC, where that is all that is known.
         reference_us: When the source was last written to, as its door knows it: a date without a year is the last such
             day that is not after it. 0 where unknown: then such a date is no time.
         junk: Lines or records that are none of the format.
         bounded: Which bounds were hit, and how often.
     """
 
+    zone: tzinfo | None = None
     offset_us: int = 0
     reference_us: int = 0
     read: int = 0
     junk: int = 0
     bounded: dict[str, int] = field(default_factory=dict)
+    _offsets: dict[int, int] = field(default_factory=dict)  # by the hour
+
+    def local_us(self, us: int) -> int:
+        """UTC, where a log without a zone wrote `us` as if it were UTC."""
+        if self.zone is None:
+            return us - self.offset_us
+        hour = us // HOUR_US
+        offset_us = self._offsets.get(hour)
+        if offset_us is None:
+            if len(self._offsets) > MAX_HOURS:
+                self._offsets.clear()
+            try:
+                ahead = self.zone.utcoffset(datetime(1970, 1, 1) + timedelta(hours=hour))  # noqa: DTZ001 - of that zone
+            except (OverflowError, ValueError):
+                ahead = None
+            offset_us = self._offsets[hour] = (ahead or timedelta()) // timedelta(microseconds=1)
+        return us - offset_us
+
+    def year_us(self, us: int) -> int:
+        """The moment of a stamp without a year, given as if in 1972: the last such one before the source was written."""
+        if not self.reference_us:
+            return 0
+        stamp = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
+        latest_us = self.reference_us + DAY_US  # A day, for zones and clocks that differ.
+        year = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=latest_us)).year
+        for one in range(year, year - 5, -1):  # 29 February is there every fourth year.
+            try:
+                found = stamp.replace(year=one)
+            except ValueError:
+                continue
+            found_us = self.local_us((found - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1))
+            if found_us <= latest_us:
+                return found_us
+        return 0
 
     def bound(self, name: str, times: int = 1) -> None:
         """A bound was hit: what lies behind it was not looked at."""
