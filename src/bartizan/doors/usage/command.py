@@ -10,6 +10,7 @@ import click
 COMMANDS: dict[str, tuple[str, str]] = {
     "lookup": ("bartizan.doors.usage.lookup:lookup", "Say which AI service a host belongs to."),
     "code": ("bartizan.doors.usage.code:code", "Find the AI that code uses; write its bill of materials."),
+    "endpoint": ("bartizan.doors.usage.endpoint:endpoint", "Find the AI on this machine, without root and offline."),
 }
 
 EXAMPLES = """\b

@@ -1,0 +1,1 @@
+"""What lies on a person's machine, read for one question: which AI is installed, connected and signed in?"""
