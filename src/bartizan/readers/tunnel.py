@@ -88,33 +88,35 @@ def _ipv6(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Known:
     """What the catalogue and the register know of a host; empty where neither knows it.
 
     Args:
-        service: Its id in the catalogue.
+        system: Its id in the catalogue, and in the register.
         name: As people call it.
-        tier: A, B, C, M or candidate; what may be done about a host depends on it.
-        status: approved, tolerated, restricted, blocked, or "" where nobody decided.
+        tier: A, B, C, M or candidate, as in the catalogue: what may be concluded from the host's name.
+        status: approved, tolerated, restricted, blocked, or "" where nobody decided; with the person's exceptions.
+        alternative: The name of what may be used instead.
         lookalike_of: The domain that the host imitates.
     """
 
-    service: str = ""
+    system: str = ""
     name: str = ""
     tier: str = ""
     status: str = ""
+    alternative: str = ""
     lookalike_of: str = ""
 
 
-UNKNOWN = Standing()
+UNKNOWN = Known()
 _STRICT = {"approved": 0, "tolerated": 1, "": 2, "restricted": 3, "blocked": 4}
 
 
-def stricter(one: Standing, other: Standing) -> Standing:
-    """Of two hosts that one tunnel names, the one to go by: a known service before none, then the stricter status."""
+def stricter(one: Known, other: Known) -> Known:
+    """Of two hosts that one tunnel names, the one to go by: what imitates first, then a known system, by its status."""
 
-    def weight(standing: Standing) -> tuple[bool, bool, int]:
-        return bool(standing.lookalike_of), bool(standing.service), _STRICT.get(standing.status, 2)
+    def weight(known: Known) -> tuple[bool, bool, int]:
+        return bool(known.lookalike_of), bool(known.system), _STRICT.get(known.status, 2)
 
     return max(one, other, key=weight)
 
@@ -126,18 +128,19 @@ class Tunnel:
     Args:
         name: The host in the client's TLS hello; "" while it is not known, or where there is none.
         fronted: Whether that name is another host than the one asked for.
+        encrypted: Whether there is an encrypted hello inside, so that the name in clear is a provider's.
     """
 
     place: Place
-    standing: Standing = UNKNOWN
+    known: Known = UNKNOWN
     name: str = ""
     fronted: bool = False
     encrypted: bool = False
 
     @property
     def about(self) -> str:
-        """What a decision on it is about, and a grant covers: the service, else the host."""
-        return self.standing.service or self.name or self.place.host
+        """What a decision on it is about, and a grant covers: the system, else the host."""
+        return self.known.system or self.name or self.place.host
 
 
 def tunnel(content: Tunnel, context: Context) -> Subject:

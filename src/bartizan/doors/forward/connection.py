@@ -185,7 +185,7 @@ class Connection(asyncio.Protocol):
         door = self._door
         place = self._place(head.url, 0)
         self._enter(identity)
-        content = Tunnel(place, door.standing(place.host))
+        content = Tunnel(place, door.known(place.host, identity))
         verdict = self._verdict = await door.judged(content, identity, door.court.ids.next())
         if verdict.refused:
             await self._refuse(verdict, page=False)
@@ -292,7 +292,7 @@ class Connection(asyncio.Protocol):
         content = replace(
             content,
             name=hello.name,
-            standing=stricter(content.standing, door.standing(hello.name)),
+            known=stricter(content.known, door.known(hello.name, self._identity)),
             fronted=not content.place.literal,
             encrypted=hello.encrypted,
         )

@@ -19,8 +19,8 @@ from bartizan.core.errors import StoreError
 from bartizan.core.subject import Context, Direction, Subject
 from bartizan.doors.forward.addresses import Resolver
 from bartizan.doors.forward.connection import Connection
-from bartizan.doors.forward.services import standing_of
-from bartizan.readers.tunnel import Standing, Tunnel, tunnel
+from bartizan.doors.forward.services import Services
+from bartizan.readers.tunnel import Known, Tunnel, tunnel
 
 if TYPE_CHECKING:
     from bartizan.home.court import Court
@@ -51,15 +51,15 @@ class Verdict:
 
 def opened(court: Court, connections: int) -> Door:
     """The proxy of a process. Raises BartizanError where what it needs is not there."""
-    return Door(court, standing_of(court.home), connections)
+    return Door(court, Services(court.home).known, connections)
 
 
 class Door:
     """One process's proxy. Everything here belongs to the event loop."""
 
-    def __init__(self, court: Court, standing: Callable[[str], Standing], connections: int) -> None:
-        """`standing` says what is known of a host; at most so many `connections` of clients at once."""
-        self.court, self.standing = court, standing
+    def __init__(self, court: Court, known: Callable[[str, Identity], Known], connections: int) -> None:
+        """`known` says what a host is, and what holds there for a person; `connections` of clients: at most so many."""
+        self.court, self.known = court, known
         self.settings, self.limits = court.config.forward, court.config.limits
         self.resolver = Resolver(self.settings.networks, self.settings.lookups)
         self.ports = frozenset(map(int, self.settings.ports))
@@ -122,24 +122,24 @@ class Door:
 
     async def judged(self, content: Tunnel, identity: Identity, id_: str) -> Verdict:
         """The policy's word on a tunnel, on its way to the disk. Raises PolicyError, StoreError."""
-        court, standing = self.court, content.standing
+        court, known = self.court, content.known
         began = time.perf_counter()
         context = Context(
             person=identity.person,
             groups=identity.groups,
             app=identity.app,
             key=identity.key,
-            provider=standing.service,
+            provider=known.system,
             host=content.name or content.place.host,
-            sanctioned=_SANCTIONED.get(standing.status),
+            sanctioned=_SANCTIONED.get(known.status),
             when_us=time.time_ns() // 1000,
         )
         subject = court.remembering(tunnel(content, context))
         raw = str(content.place).encode()
         decision, policy = await court.judge(subject, len(raw))
         facts: dict[str, object] = {"port": content.place.port}
-        if standing.service:
-            facts |= {"service": standing.service, "status": standing.status, "tier": standing.tier}
+        if known.system:
+            facts |= {"system": known.system, "status": known.status, "tier": known.tier}
         if content.fronted:
             facts["fronted"] = True
         ticket = court.record(subject, decision, policy, id_, "request", raw, began, facts)
