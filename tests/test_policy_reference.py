@@ -9,6 +9,7 @@ import pytest
 
 from bartizan.policy.clause import Then
 from bartizan.policy.read import CLAUSE_FIELDS, EXCEPTION_FIELDS, FACTS, POLICY_FIELDS, read
+from bartizan.policy.usage import USAGE_FIELDS
 from bartizan.policy.when import TIME_FIELDS, WHEN_FIELDS, WHERE_FIELDS, WHO_FIELDS
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs/reference/policy.md").read_text("utf-8")
@@ -43,7 +44,7 @@ def test_every_field_has_its_row(title: str, fields: tuple[str, ...]) -> None:
     ("title", "words"),
     [
         ("when", (*WHO_FIELDS, *WHERE_FIELDS, *TIME_FIELDS)),
-        ("Examples", FACTS),
+        ("Examples", (*FACTS, *USAGE_FIELDS)),
         ("Exceptions", EXCEPTION_FIELDS),
     ],
 )

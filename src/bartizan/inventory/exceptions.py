@@ -14,12 +14,12 @@ from enum import StrEnum
 from bartizan.core.errors import CaseClosed, CaseDenied, CaseUnknown, UsageError
 from bartizan.inventory import fields
 from bartizan.inventory.system import when
+from bartizan.readers.logs.visit import DAY_US
 from bartizan.store.connection import Values
 from bartizan.store.state import State as Store
 from bartizan.vault import Vault
 from bartizan.vault.people import plain, whose
 
-DAY_US = 86_400_000_000
 CLAIM_US = 60_000_000  # A claim whose process died is void after a minute.
 MAX_DAYS = 366  # An exception is looked at again at least once a year; what should hold longer is a decision.
 MAX_OPEN = 50  # Asked for by one person and not decided.

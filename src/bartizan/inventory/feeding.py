@@ -22,7 +22,8 @@ from itertools import islice
 
 from bartizan.core.errors import UsageError
 from bartizan.inventory.register import MAX_SYSTEMS, Named, Register, insert
-from bartizan.readers.logs.usage import DAY_US, Sort, Usage
+from bartizan.readers.logs.usage import Sort, Usage
+from bartizan.readers.logs.visit import DAY_US
 from bartizan.store.connection import Values
 from bartizan.store.state import Transaction
 

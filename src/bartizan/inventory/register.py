@@ -25,7 +25,8 @@ from bartizan.core.errors import UsageError
 from bartizan.inventory import fields
 from bartizan.inventory.seen import seen
 from bartizan.inventory.system import Decided, Seen, Status, System, Tier
-from bartizan.readers.logs.usage import DAY_US, AccountKind, Sort
+from bartizan.readers.logs.usage import AccountKind, Sort
+from bartizan.readers.logs.visit import DAY_US
 from bartizan.store.connection import Row, Values
 from bartizan.store.state import State as Store
 from bartizan.store.state import Transaction

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
-from bartizan.readers.logs.usage import DAY_US, AccountKind, Sort
-from bartizan.readers.logs.visit import Evidence
+from bartizan.readers.logs.usage import AccountKind, Sort
+from bartizan.readers.logs.visit import DAY_US, Evidence
 
 EPOCH = date(1970, 1, 1)
 

@@ -11,6 +11,7 @@ from bartizan.core.decision import Action, How
 from bartizan.core.finding import Failure, Seen
 from bartizan.core.subject import Context, History
 from bartizan.policy.conditions import Condition, Risk
+from bartizan.readers.logs.usage import Usage
 
 GRANT_DAYS = 30
 MAX_APPROVALS = 2
@@ -83,10 +84,14 @@ class OnFull(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A text or chat, and the facts about it that differ from what its clause asks for. `line` is where it stands."""
+    """A text, chat or usage, and the facts about it that differ from what its clause asks for.
+
+    `line` is where it stands.
+    """
 
     text: str = ""
     messages: object = None
+    usage: Usage | None = None
     facts: tuple[tuple[str, object], ...] = ()
     line: int = field(default=0, compare=False)
 

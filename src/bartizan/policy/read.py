@@ -32,6 +32,7 @@ from bartizan.policy.clause import (
 from bartizan.policy.document import List, Map, Node, Text, parse
 from bartizan.policy.fields import meant, plain, shown
 from bartizan.policy.model import Policy
+from bartizan.policy.usage import usage_of
 from bartizan.policy.when import NAMES, WHERE_FIELDS, WHO_FIELDS, Asking
 
 POLICY_FIELDS = ("policy", "version", "owner", "bodies", "durability", "on_full", "clauses", "exceptions")
@@ -53,7 +54,8 @@ CLAUSE_FIELDS = (
 )
 EXCEPTION_FIELDS = ("clause", "who", "where", "until", "why", "approved_by")
 FACTS = ("direction", "kind", "trust", "role", "labels", "taint", "who", "where", "at")
-EXAMPLE_FIELDS = ("text", "messages", *FACTS)
+SORTS = ("text", "messages", "usage")  # Of examples; each is one of them.
+EXAMPLE_FIELDS = (*SORTS, *FACTS)
 
 MAX_CLAUSES = 1000
 MAX_EXAMPLE = 64 * 1024
@@ -240,8 +242,8 @@ class _Reader(Asking):
         got = self.members(node, where, EXAMPLE_FIELDS)
         if got is None:
             return None
-        if ("text" in got) == ("messages" in got):
-            self.no(node, where, "has either a text or messages")
+        if sum(sort in got for sort in SORTS) != 1:
+            self.no(node, where, "has one of a text, messages and a usage")
             return None
         facts: list[tuple[str, object]] = []
         for field in got:
@@ -256,7 +258,8 @@ class _Reader(Asking):
         if "messages" in got and not isinstance(messages, list):
             self.no(got["messages"], f"{where}, messages", "is a list of messages with role and content")
             return None
-        return Example(text, messages, tuple(facts), node.line)
+        usage = usage_of(self, got["usage"], f"{where}, usage") if "usage" in got else None
+        return Example(text, messages, usage, tuple(facts), node.line)
 
     def _fact(self, field: str, node: Node, where: str) -> object:
         match field:

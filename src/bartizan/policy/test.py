@@ -103,6 +103,8 @@ def subject_of(clause: Clause, example: Example) -> Subject:
             body = {"choices": [{"index": n, "message": message} for n, message in enumerate(body)]}
         whole = read(body, context=context)
         return replace(whole, history=history)
+    if example.usage is not None:
+        return Subject(Kind.LOG, "", example.usage, Trust.FOREIGN, context=context, history=history)
     return Subject(
         kind=Kind(str(facts.get("kind") or _first(clause, "kind") or Kind.TEXT)),
         path="",

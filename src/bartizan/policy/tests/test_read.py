@@ -39,7 +39,12 @@ def test_the_default_is_read_as_it_is_written() -> None:
     assert (clause.then, clause.mode, clause.on_failure) == (Then.REDACT, Mode.ENFORCE, Action.BLOCK)
     assert clause.when == {"risk": ["secret.*", "unread.encoded"], "direction": ["out"]}
     assert policy.ref == f"default@1.0.0 sha256:{policy.digest}"
-    assert {c.id for c in policy.clauses if not c.enforced} == {"watch-personal-data", "watch-hidden-characters"}
+    assert {c.id for c in policy.clauses if not c.enforced} == {
+        "watch-personal-data",
+        "watch-hidden-characters",
+        "watch-blocked-ai",
+        "watch-unusual-uploads",
+    }
 
 
 def test_a_clause_says_everything_it_may_say() -> None:
@@ -188,7 +193,19 @@ exceptions:
         "no such example": (one("when: {risk: '*'}, then: warn, examples: {brakes: []}"), '"brakes" means nothing'),
         "text and messages": (
             one("when: {risk: '*'}, then: warn, examples: {breaks: [{text: a, messages: []}]}"),
-            "either a text or messages",
+            "one of a text, messages and a usage",
+        ),
+        "a usage of nothing": (
+            one("when: {risk: '*'}, then: warn, examples: {breaks: [{usage: {evidense: prompt}}]}"),
+            '"evidense" means nothing here',
+        ),
+        "a usage beyond evidence": (
+            one("when: {risk: '*'}, then: warn, examples: {breaks: [{usage: {evidence: proof}}]}"),
+            '"proof" is not one of resolved, connected',
+        ),
+        "a usage by the half": (
+            one("when: {risk: '*'}, then: warn, examples: {breaks: [{usage: {count: 1.5}}]}"),
+            '"1.5" is not a whole number',
         ),
         "an endless exception": (
             one(

@@ -1,22 +1,17 @@
 """The use of one AI system by one actor on one day: what detectors examine (Kind.LOG) and the register keeps.
 
-A log has many lines about the same thing, so lines are counted before anything else looks at them (`Counter`). What
-sources cannot know (what was decided about a system, what is usual for this person) is filled in by whoever judges.
+Made of observations (`observe`), which are counted lines. What sources cannot know (what was decided about a system,
+what is usual for this person) is filled in by whoever judges.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
 from bartizan.readers.logs.visit import Evidence
-
-DAY_US = 86_400_000_000
-MAX_KEYS = 500_000  # Of one counter: about 170 MB. What comes beyond is counted as a bound that was hit.
-MAX_HOSTS = 256  # Different hosts told apart for one key; a larger number is said as this one.
-MAX_ACTOR = 256  # Code points of an actor's name.
 
 
 class AccountKind(StrEnum):
@@ -38,11 +33,14 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Usual:
-    """What is usual for this person and system, per day with an upload: the days before this one."""
+    """What this person usually sends to this system: of the days before this one on which they sent anything.
+
+    `mad_octaves` is the median absolute deviation of the sizes' binary logarithms: 1 is twice or half as much.
+    """
 
     days: int = 0
     median_bytes: float = 0.0
-    mad_bytes: float = 0.0  # median absolute deviation
+    mad_octaves: float = 0.0
 
 
 class Reached(NamedTuple):
@@ -104,65 +102,6 @@ class Usage:
     def system(self) -> str:
         """The id of what was used."""
         return self.reached.system
-
-
-class Counter:
-    """Counts what was reached by actor, system, day, evidence and account. Bounded: `lost` says what was left out."""
-
-    def __init__(self, max_keys: int = MAX_KEYS) -> None:
-        self._max = max_keys
-        self._rows: dict[tuple[str, Reached, int, Evidence, AccountKind], list[int]] = {}
-        self._hosts: dict[int, str | set[str]] = {}  # by the number of the row
-        self.lost = 0
-
-    def add(
-        self,
-        actor: str,
-        reached: Reached,
-        host: str,
-        evidence: Evidence,
-        time_us: int,
-        *,
-        today: int,
-        account: AccountKind = AccountKind.UNKNOWN,
-        count: int = 1,
-        bytes_up: int = 0,
-    ) -> None:
-        """One visit, or `count` of them at once. `today` is the day for what has no time."""
-        day = time_us // DAY_US if time_us > 0 else today
-        key = (actor[:MAX_ACTOR], reached, day, evidence, account)
-        row = self._rows.get(key)
-        if row is None:
-            if len(self._rows) >= self._max:
-                self.lost += count
-                return
-            row = self._rows[key] = [0, 0, len(self._rows), time_us, time_us]
-        row[0] += count
-        row[1] += bytes_up
-        if 0 < time_us < row[3] or not row[3]:
-            row[3] = time_us
-        row[4] = max(row[4], time_us)
-        self._saw(row[2], host)
-
-    def _saw(self, row: int, host: str) -> None:
-        known = self._hosts.get(row)
-        if known is None:
-            self._hosts[row] = host
-        elif isinstance(known, set):
-            if len(known) < MAX_HOSTS:
-                known.add(host)
-        elif known != host:
-            self._hosts[row] = {known, host}
-
-    def usages(self) -> Iterator[Usage]:
-        """What was counted, one usage a key."""
-        for (actor, reached, day, evidence, account), (count, bytes_up, row, first_us, last_us) in self._rows.items():
-            hosts = self._hosts.get(row, "")
-            number = len(hosts) if isinstance(hosts, set) else 1
-            yield Usage(actor, reached, day, evidence, count, bytes_up, number, account, first_us, last_us)
-
-    def __len__(self) -> int:
-        return len(self._rows)
 
 
 def daily(usages: Iterable[Usage]) -> list[Usage]:

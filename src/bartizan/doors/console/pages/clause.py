@@ -25,6 +25,7 @@ from bartizan.events import Filter
 from bartizan.home.versions import digest_of
 from bartizan.policy.clause import Clause, Example, Then
 from bartizan.policy.explain import asks
+from bartizan.policy.usage import told
 from bartizan.report import policies
 from bartizan.vault.accounts import Role
 
@@ -154,6 +155,8 @@ def _tried_says(found: Clause, trial: Trial) -> str:
 
 
 def _text(example: Example) -> str:
+    if example.usage is not None:
+        return told(example.usage)
     if example.messages is not None:
         return json.dumps(example.messages, ensure_ascii=False)[: 4 * MAX_SHOWN]
     return example.text

@@ -1,0 +1,1 @@
+"""Detectors for logs: what somebody did, as it was written down."""
