@@ -15,6 +15,7 @@ from bartizan.doors.console.health import Pulse
 from bartizan.doors.console.live import Live
 from bartizan.doors.console.opened import Opened
 from bartizan.doors.console.workbench import Workbench
+from bartizan.events.saved import SavedViews
 from bartizan.home.verifying import Verifier
 from bartizan.home.versions import noticed
 from bartizan.vault.accounts import Accounts
@@ -50,6 +51,7 @@ class Console:
         self.url, self.gateway = url, gateway
         self.accounts = Accounts(home.state, home.vault, self.record)
         self.feedback = Feedback(home.state, home.vault, self.record)
+        self.saved = SavedViews(home.state)
         self.desk: Desk = home.desk(self.record)
         self.opened = Opened()
         self.workbench = Workbench(home)

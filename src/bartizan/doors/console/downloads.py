@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ import orjson
 
 from bartizan.core.errors import UsageError
 from bartizan.doors.console.answers import File
+from bartizan.doors.console.columns import COLUMNS as COLUMN
 from bartizan.doors.console.render import iso
 from bartizan.ledger.export import ocsf
 from bartizan.ledger.read import Record, parse
@@ -59,6 +60,19 @@ def file(rows: Iterable[Row], format_: str, home: Path) -> File:
     return File(name, "application/x-ndjson", b"".join(lines))
 
 
+def chosen(rows: Iterable[tuple[Row, Mapping[str, str]]], columns: Iterable[str]) -> File:
+    """A table of these columns alone, and of the id that each event has. With each row comes what people said of it."""
+    names = ["id", *(name for name in columns if name != "id")]
+    out = io.StringIO()
+    table = csv.writer(out)
+    table.writerow(["exchange", *(COLUMN[name].told for name in names[1:])])
+    for row, told in rows:
+        cells = {**_cells(row), **{COLUMN[name].told: text for name, text in told.items()}}
+        cells["disciplines"] = " ".join(row.disciplines)
+        table.writerow([_plain(str(cells[COLUMN[name].told])) for name in names])
+    return File("events.csv", "text/csv; charset=utf-8", out.getvalue().encode("utf-8", "replace"))
+
+
 def records(rows: Iterable[Row], home: Path) -> Iterator[Record]:
     """The decisions behind rows. A log is opened once for neighbours."""
     paths = {path.name.removeprefix("log-").removesuffix(".sqlite"): path for path in logs(home)}
@@ -74,14 +88,19 @@ def _table(rows: Iterable[Row]) -> bytes:
     table = csv.writer(out)
     table.writerow(COLUMNS)
     for row in rows:
-        cells = (
-            iso(row.time_us), row.exchange, row.outcome, row.would, row.door, row.kind, row.person,
-            " ".join(row.groups), row.app, row.key, row.provider, row.model, " ".join(row.clauses),
-            " ".join(row.risks), row.severity, f"{row.confidence:g}" if row.severity else "", row.failures,
-            " ".join(row.body), row.policy, row.writer, row.seq,
-        )  # fmt: skip
-        table.writerow([_plain(str(cell)) for cell in cells])
+        table.writerow([_plain(str(cell)) for cell in _cells(row).values()])
     return out.getvalue().encode("utf-8", "replace")
+
+
+def _cells(row: Row) -> dict[str, object]:
+    """A row as a table has it, by column."""
+    cells = (
+        iso(row.time_us), row.exchange, row.outcome, row.would, row.door, row.kind, row.person,
+        " ".join(row.groups), row.app, row.key, row.provider, row.model, " ".join(row.clauses),
+        " ".join(row.risks), row.severity, f"{row.confidence:g}" if row.severity else "", row.failures,
+        " ".join(row.body), row.policy, row.writer, row.seq,
+    )  # fmt: skip
+    return dict(zip(COLUMNS, cells, strict=True))
 
 
 def _plain(cell: str) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from bartizan.core.errors import InputError
 from bartizan.doors.console import downloads
 from bartizan.doors.console.answers import Done, File, Page
+from bartizan.doors.console.bulk import MAX_AT_ONCE
+from bartizan.doors.console.columns import ALWAYS, COLUMNS, MAX_ROWS, View, asked_fields
 from bartizan.doors.console.routes import act, page
 from bartizan.events import Filter
 from bartizan.events.row import Row
@@ -18,11 +22,13 @@ from bartizan.rules.risks import catalogue
 from bartizan.vault.accounts import Role
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
     from bartizan.doors.console.asked import Asked
 
-AT_ONCE = 40
 MAX_COUNTED = 10_000
 MAX_FOUND = 100  # Events of a search on one page.
+MAX_GROUPS = 40
 FIELDS = ("action", "clause", "risk", "who", "app", "model", "door", "severity")
 NAMES = {
     "action": "Decision",
@@ -43,27 +49,34 @@ VIEWS = (
     ("Would have been", "-would:allow"),
     ("Not examined", "failed:yes"),
 )
-"""Views that have a name. Any other is a bookmark."""
+"""Views that have a name for everybody. Others are saved by whoever wants them."""
 
-CSS = ("event.css",)
+CSS = ("event.css", "events.css")
+JS = ("event.js", "events.js")
+MAX_IN_MENU = 8  # Saved views; all of them have a page of their own.
 
 
 def events(asked: Asked) -> Page | Done:
     """A page of events, what they have in common, and where to go on."""
     typed = asked.query.get("q", "")
+    fields = asked_fields(asked.url)
     try:
-        filter_ = Filter.parse(typed, asked.now_us)
-        changed = _changed(asked, filter_)
+        view = View.read(fields | {"q": (typed,)}, asked.now_us)
+        changed = _changed(asked, view.filter)
     except InputError as error:
-        return _page(asked, Filter(now_us=asked.now_us), {"typed": typed[:1000], "problem": str(error)}, 400)
+        nothing = View.read(fields | {"q": ("",)}, asked.now_us)
+        return _page(asked, nothing, {"typed": typed[:1000], "problem": str(error)}, 400)
     if changed is not None:
-        return Done("", link(changed, group=asked.query.get("group", "")))
-    return _page(asked, filter_, {"typed": filter_.text, "problem": ""})
+        return Done("", view.of(changed).link())
+    if len(fields.get("columns", ())) > 1 and not asked.by_api:
+        return Done("", view.link())  # Ticked boxes, as one word: a view has one address.
+    return _page(asked, view, {"typed": view.filter.text, "problem": ""})
 
 
 def search(asked: Asked) -> Done:
     """Look for words in the sealed texts of what the filter means. How many were opened is recorded, and no word."""
-    filter_ = Filter.parse(asked.text("q", at_most=1000), asked.now_us)
+    view = View.read({**asked.fields, "q": (asked.text("q", at_most=1000),)}, asked.now_us).one_by_one()
+    filter_ = view.filter
     if not filter_.words:
         raise InputError("has no words to look for", "q")
     rows, more = _with_texts(asked, _wordless(filter_))
@@ -80,19 +93,24 @@ def search(asked: Asked) -> Done:
     made = Searched(made.found, made.opened, made.gone, made.more or more)
     if asked.session is not None:
         console.opened.keep(asked.session.id, _key(filter_), made, 200 * len(made.found), asked.now_us)
-    return Done("", link(filter_), {"found": list(made.found), "opened": made.opened, "more": made.more})
+    return Done("", view.link(), {"found": list(made.found), "opened": made.opened, "more": made.more})
 
 
 def download(asked: Asked) -> File:
-    """Exactly this view, as a table, as the ledger's records, or for another system."""
-    filter_ = Filter.parse(asked.query.get("q", ""), asked.now_us)
+    """Exactly this view, as a table, as the ledger's records, or for another system. Chosen columns are a table's."""
+    view = View.read(asked_fields(asked.url), asked.now_us)
+    filter_ = view.filter
     format_ = asked.option("format", downloads.FORMATS)
     if filter_.words:
         searched = _searched(asked, filter_)
         if searched is None:
             raise InputError("search the sealed texts first", "q")
-        return downloads.file(_found(asked, searched, downloads.MAX_ROWS), format_, asked.console.home.path)
-    return downloads.file(downloads.rows(asked.console.index, filter_), format_, asked.console.home.path)
+        rows: Iterator[Row] = iter(_found(asked, searched, downloads.MAX_ROWS))
+    else:
+        rows = downloads.rows(asked.console.index, filter_)
+    if format_ != "csv" or view.usual:
+        return downloads.file(rows, format_, asked.console.home.path)
+    return downloads.chosen(_with_told(asked, rows, view), view.columns)
 
 
 # ---- Inside ---------------------------------------------------------------------------------------------------------
@@ -123,28 +141,38 @@ def _pseudonym(asked: Asked, name: str) -> str | None:
     return pseudonym
 
 
-def _page(asked: Asked, filter_: Filter, values: dict[str, Any], status: int = 200) -> Page:
-    index = asked.console.index
+def _page(asked: Asked, view: View, values: dict[str, Any], status: int = 200) -> Page:
+    index, filter_ = asked.console.index, view.filter
     wordless = _wordless(filter_)
     searched = _searched(asked, filter_) if filter_.words else None
-    grouped = asked.query.get("group") == "1" and not filter_.words and not values["problem"]
+    grouped = view.grouped and not filter_.words and not values["problem"]
     before = asked.query.get("before", "")
-    groups = index.groups(wordless, limit=AT_ONCE) if grouped else ()
+    groups = index.groups(wordless, limit=MAX_GROUPS) if grouped else ()
     listing = not (grouped or filter_.words or values["problem"])
-    found = index.page(wordless, before=before, limit=AT_ONCE) if listing else None
+    found = index.page(wordless, before=before, limit=view.rows) if listing else None
     rows: tuple[Row, ...] = found.rows if found else ()
     if searched is not None:
-        rows = tuple(_found(asked, searched, MAX_FOUND))
+        rows = tuple(_found(asked, searched, MAX_FOUND * view.rows // MAX_ROWS))
     ledger = index.status()
     count = index.count(wordless, MAX_COUNTED) if not values["problem"] else 0
+    saved = asked.console.saved.of(asked.who.person)
     values |= {
         "filter": filter_,
-        "terms": [(term.text, link(filter_.without(term))) for term in filter_.terms]
-        + [(f"“{word}”", link(filter_.without(word))) for word in filter_.words],
+        "view": view,
+        "columns": COLUMNS,
+        "always": ALWAYS,
+        "told": {row.exchange: one for row, one in _with_told(asked, rows, view)},
+        "saved": [(one, one.query == view.query) for one in saved[:MAX_IN_MENU]],
+        "saved_count": len(saved),
+        "analyst": asked.who.may(Role.ANALYST),
+        "max_at_once": MAX_AT_ONCE,
+        "all": listing,
+        "terms": [(term.text, view.of(filter_.without(term)).link()) for term in filter_.terms]
+        + [(f"“{word}”", view.of(filter_.without(word)).link()) for word in filter_.words],
         "rows": rows,
         "groups": groups,
         "grouped": grouped,
-        "next": link(filter_, before=found.next) if found and found.next else "",
+        "next": view.link(before=found.next) if found and found.next else "",
         "paged": bool(before),
         "count": count,
         "at_most": MAX_COUNTED,
@@ -156,18 +184,21 @@ def _page(asked: Asked, filter_: Filter, values: dict[str, Any], status: int = 2
         "may_search": asked.who.may(Role.ANALYST),
         "ledger": ledger,
         "risks": catalogue(),
-        "link": lambda **more: link(filter_, **more),
         "file": lambda format_: "/events/download?" + urlencode({"q": filter_.text, "format": format_}),
+        "file_chosen": "" if view.usual else "/events/download?" + view.one_by_one().query,
         "hint": _hint(asked, filter_),
     }
     listed = {
         "filter": filter_.text,
+        "columns": list(view.columns),
         "count": count,
         "events": [told(row) for row in rows],
         "groups": [{**asdict(group), "row": told(group.row)} for group in groups],
         "next": found.next if found else "",
     }
-    return Page("events.html", values, status, value=listed if status == 200 else {"error": values["problem"]}, css=CSS)
+    return Page(
+        "events.html", values, status, value=listed if status == 200 else {"error": values["problem"]}, css=CSS, js=JS
+    )
 
 
 def _hint(asked: Asked, filter_: Filter) -> str:
@@ -210,10 +241,19 @@ def _found(asked: Asked, searched: Searched, most: int) -> list[Row]:
     return [row for row in rows if row is not None]
 
 
-def link(filter_: Filter, **more: str) -> str:
-    """The URL of a view."""
-    fields = {name: value for name, value in {"q": filter_.text, **more}.items() if value}
-    return "/events" + (f"?{urlencode(fields)}" if fields else "")
+def _with_told(asked: Asked, rows: Iterable[Row], view: View) -> Iterator[tuple[Row, Mapping[str, str]]]:
+    """Rows with what people said of them, where a column asks for it."""
+    feedback, names = asked.console.feedback, {one.person: one.name for one in asked.console.accounts.accounts()}
+    rows = iter(rows)
+    while some := list(islice(rows, 500)):
+        ids = [row.exchange for row in some]
+        said = feedback.among(ids) if "said" in view.columns else {}
+        assigned = feedback.assigned_among(ids) if "assigned" in view.columns else {}
+        for row in some:
+            whose = assigned[row.exchange].assignee if row.exchange in assigned else ""
+            called = Counter(one.verdict.value for one in said.get(row.exchange, ()))
+            told = ", ".join(f"{name} ×{count}" if count > 1 else name for name, count in called.items())
+            yield row, {"said": told, "assigned": names.get(whose, whose)}
 
 
 def told(row: Row) -> dict[str, Any]:

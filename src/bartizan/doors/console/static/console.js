@@ -4,7 +4,7 @@
   var going = false, goTo = { o: "/", l: "/live", e: "/events", r: "/review", p: "/policy", d: "/ledger", s: "/settings" };
 
   function typing(target) {
-    return target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName);
+    return target.isContentEditable || (/^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) && !/^(checkbox|radio)$/.test(target.type));
   }
   // A page marks what a key does with data-key; rows that j and k walk with data-row.
   function rows() { return Array.prototype.slice.call(document.querySelectorAll("[data-row]")); }
