@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bartizan.core.errors import UsageError
 from bartizan.doors.console.answers import Done, Page
 from bartizan.doors.console.routes import act, page
 from bartizan.vault.accounts import LINK_MINUTES, MAX_NAME, Account, Role
@@ -54,8 +55,6 @@ def listed(asked: Asked, link: Link | None = None) -> Page:
         "max_name": MAX_NAME,
     }
     value: dict[str, object] = {"schema": "bartizan.accounts/1", "accounts": [one.as_json() for one in found]}
-    if link is not None:
-        value = _link_json(link)
     return Page("settings_accounts.html", values, value=value, css=CSS)
 
 
@@ -63,7 +62,7 @@ def one(asked: Asked, link: Link | None = None) -> Page:
     """One account, and what can be done about it; and a link to hand over, where one was just made."""
     account = asked.console.accounts.account(asked.path["person"])
     values = {"one": _listed(asked, account), "roles": SAYS, "minutes": MINUTES, "link": link}
-    value = _link_json(link) if link is not None else {"schema": "bartizan.account/1", **account.as_json()}
+    value = {"schema": "bartizan.account/1", **account.as_json()}
     return Page("settings_account.html", values, value=value, css=CSS)
 
 
@@ -72,18 +71,21 @@ def _listed(asked: Asked, one: Account) -> Listed:
     return Listed(one, len(accounts.sessions(one.person)), len(accounts.tokens(one.person)))
 
 
-def _link_json(link: Link) -> dict[str, object]:
-    return {"schema": "bartizan.account-link/1", "name": link.name, "link": link.url, "minutes": link.minutes}
-
-
 def add(asked: Asked) -> Page:
-    """A new account, and a link to hand over."""
+    """A new account, and a link to hand over. To a program it gives no link, see `make_link`."""
     made = asked.console.accounts.add(asked.text("name", at_most=MAX_NAME), _roles(asked), by=asked.who.person)
+    if asked.by_api:
+        return Page("settings_account.html", value={"schema": "bartizan.account/1", **made.as_json()})
     return listed(asked, _linked(asked, made))
 
 
 def make_link(asked: Asked) -> Page:
-    """A link for somebody who forgot their password, or never had one."""
+    """A link for somebody who forgot their password, or never had one.
+
+    No token makes one: who found it could sign in as anybody, and set a password that outlives the token.
+    """
+    if asked.by_api:
+        raise UsageError("a sign-in link is made by a person, on the account's page or with `bartizan accounts link`")
     return one(asked, _linked(asked, asked.console.accounts.account(asked.path["person"])))
 
 

@@ -117,6 +117,25 @@ def test_a_token_does_not_become_a_password(up: RunningConsole) -> None:
     assert not up.account("found@example.org").has_password
 
 
+def test_a_token_does_not_become_a_session(up: RunningConsole) -> None:
+    admin = token(up, "stolen@example.org", *Role)
+    program, boss = Browser(up.port), up.account("boss@example.org")
+    credentials = "SELECT kind, count(*) FROM credential GROUP BY kind ORDER BY kind"
+    held = up.home.state.query(credentials)
+    for path, fields in (
+        (f"/settings/accounts/{boss.person}/link", {"minutes": "10"}),
+        ("/account/tokens", {"name": "another", "days": "30"}),
+        ("/account/password", {"password": "correct horse " * 2, "again": "correct horse " * 2}),
+    ):
+        answer = program.api("POST", path, admin, fields)
+        assert answer.status == 400 and "by a person" in str(answer.json["error"]), path
+        assert "sign-in/" not in answer.text and "bz-" not in answer.text
+    made = program.api("POST", "/settings/accounts", admin, {"name": "new@example.org", "roles": ["viewer"]})
+    assert made.status == 200 and made.json["schema"] == "bartizan.account/1" and made.json["roles"] == ["viewer"]
+    assert "sign-in" not in made.text
+    assert up.home.state.query(credentials) == held
+
+
 def test_who_only_has_cases_is_named_to_nobody_without_a_record(up: RunningConsole) -> None:
     employee, colleague = up.account("quiet@example.org"), up.account("seen@example.org", Role.ANALYST)
     viewer = up.browser(Role.VIEWER)
