@@ -9,46 +9,55 @@ import base64
 import binascii
 import json
 from collections.abc import Sequence
+from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from bartizan.core.errors import InputError, UsageError
 from bartizan.ledger.checkpoint import Checkpoint, Note, read_note
 from bartizan.ledger.read import find
-from bartizan.ledger.tree import consistency, consistent, inclusion, leaf_hash, root_by_inclusion
-from bartizan.store.logfile import LogFile, logs
+from bartizan.ledger.tree import TileSource, consistency, consistent, inclusion, leaf_hash, root_by_inclusion
+from bartizan.store.logfile import LogFile, RecordRow, logs
 
 SCHEMA = "bartizan.proof/1"
 MAX_PROOF_BYTES = 32 << 20
 
 
-def prove(home: Path, exchange: str) -> dict[str, object]:
-    """Proofs for every record of an exchange. Raises UsageError if there is none, or none is signed yet."""
-    proofs = []
-    waiting = 0
-    for path, row in find(home, exchange):
-        with LogFile.reading(path) as file:
-            last = file.last_checkpoint()
-            if last is None or last[1] <= row.seq:
-                waiting += 1
-                continue
-            path_ = inclusion(row.seq, last[1], file.tile)
-            proofs.append(
-                {
-                    "checkpoint": last[2],
-                    "entry": row.entry.decode(),
-                    "index": row.seq,
-                    "path": [base64.b64encode(node).decode() for node in path_],
-                }
-            )
-    if waiting:
-        raise UsageError(
-            "no checkpoint covers this record yet\n"
-            "  A running gateway signs within a second; after a crash the next start does."
-        )
-    if not proofs:
+def prove(home: Path, exchange: str, *, at_most: int | None = None) -> dict[str, object]:
+    """Proofs for the records of an exchange: its decisions first, then what people did about it, in their order.
+
+    `at_most`: so many of them; `left_out` says how many more there are. Raises UsageError if there is none, or one of
+    them is not signed yet.
+    """
+    # What is about no exchange is no exchange: in a log of years, those are most of what people did.
+    found = list(find(home, exchange)) if exchange else []
+    if not found:
         raise UsageError("no record has this id; `bartizan ledger tail` shows the last ones")
-    return {"proofs": proofs, "schema": SCHEMA}
+    found.sort(key=lambda one: (one[1].event is not None, one[1].time_us, one[1].seq))
+    kept = list(enumerate(found[:at_most]))
+    proofs: list[tuple[int, dict[str, object]]] = []
+    for path, rows in groupby(sorted(kept, key=lambda one: one[1][0]), key=lambda one: one[1][0]):
+        with LogFile.reading(path) as file:  # Once for all of them: opening costs more than a proof.
+            last = file.last_checkpoint()
+            tiles = cache(file.tile)
+            for place, (_, row) in rows:
+                if last is None or last[1] <= row.seq:
+                    raise UsageError(
+                        "no checkpoint covers this record yet\n"
+                        "  A running gateway signs within a second; after a crash the next start does."
+                    )
+                proofs.append((place, _proof(row, last[1], last[2], tiles)))
+    told: dict[str, object] = {
+        "proofs": [proof for _, proof in sorted(proofs, key=lambda one: one[0])],
+        "schema": SCHEMA,
+    }
+    return told if len(kept) == len(found) else told | {"left_out": len(found) - len(kept)}
+
+
+def _proof(row: RecordRow, size: int, note: str, tiles: TileSource) -> dict[str, object]:
+    path = [base64.b64encode(node).decode() for node in inclusion(row.seq, size, tiles)]
+    return {"checkpoint": note, "entry": row.entry.decode(), "index": row.seq, "path": path}
 
 
 def proof_faults(text: str, publics: Sequence[bytes]) -> list[str]:

@@ -63,6 +63,30 @@ def test_an_unknown_id_is_said(place: Place) -> None:
         prove(place.path, "nothing")
 
 
+def test_what_people_did_a_thousand_times_does_not_fill_a_proof(place: Place) -> None:
+    writer = place.writer()
+    for _ in range(20):
+        writer.append({"exchange": "E", "event": "text-opened"})
+        writer.append({"exchange": "", "event": "signed-in"})
+    for side in ("request", "answer"):
+        writer.append({"exchange": "E", "side": side})
+    writer.close()
+    some = prove(place.path, "E", at_most=5)
+    told = [json.loads(one["entry"]) for one in some["proofs"]]  # type: ignore[attr-defined]  # JSON
+    assert [one.get("side") for one in told] == ["request", "answer", None, None, None]
+    assert some["left_out"] == 17 and proof_faults(json.dumps(some), [place.signer.public]) == []
+    assert len(prove(place.path, "E")["proofs"]) == 22  # type: ignore[arg-type]  # JSON
+    assert "left_out" not in prove(place.path, "E")
+
+
+def test_what_is_about_no_exchange_is_no_exchange(place: Place) -> None:
+    writer = place.writer()
+    writer.append({"exchange": "", "event": "signed-in"})
+    writer.close()
+    with pytest.raises(UsageError, match="no record has this id"):
+        prove(place.path, "")
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(st.data())
 def test_one_changed_character_is_no_proof_or_does_not_hold(place: Place, data: st.DataObject) -> None:

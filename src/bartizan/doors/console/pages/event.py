@@ -34,6 +34,7 @@ MAX_ID = 64
 SIMILAR = 5
 DAYS = 7
 MAX_HAPPENED = 40
+MAX_PROVED = 10
 MAX_RECORDS = 200  # Of one exchange: whoever opens a text a thousand times must not fill its page.
 VIEWS = tuple(View)
 
@@ -362,14 +363,14 @@ def _colleagues(asked: Asked) -> dict[str, str]:
 
 def _proof(asked: Asked) -> Proof:
     try:
-        made = prove(asked.console.home.path, asked.path["id"])
+        made = prove(asked.console.home.path, asked.path["id"], at_most=MAX_PROVED)
     except BartizanError as error:
         return Proof(why=str(error).partition("\n")[0])
     proofs = made["proofs"]
     assert isinstance(proofs, list)
     note = str(proofs[-1]["checkpoint"]).split("\n")
     records = tuple((str(one["checkpoint"]).partition("\n")[0].rpartition("/")[2], one["index"]) for one in proofs)
-    return Proof(records[:10], int(note[1]), note[2])
+    return Proof(records, int(note[1]), note[2])
 
 
 def _clauses(record: Record, policy: Policy | None) -> list[tuple[str, str]]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 CSS = ("settings.css", "ledger.css")
 MAX_LOGS = 60  # shown; every process that ever recorded under a name of its own has one
 MAX_FAULTS = 200
+MAX_PROVED = 100  # Records of one exchange; whoever opens a text a thousand times must not fill its proof.
 RECENT = 12
 DAY_US = 86_400_000_000
 # What people do. Signing in and out, and logs that begin, would hide it.
@@ -196,7 +197,7 @@ def proof(asked: Asked) -> File:
     exchange = asked.path.get("exchange", "") or asked.query.get("exchange", "").strip()
     if not _EXCHANGE.fullmatch(exchange):
         raise InputError("is the id of an exchange, as an event's page and every refusal show it", "exchange")
-    made = prove(asked.console.home.path, exchange)
+    made = prove(asked.console.home.path, exchange, at_most=MAX_PROVED)
     name = re.sub(r"[^A-Za-z0-9._-]", "-", exchange)[:80]
     return File(f"proof-{name}.json", "application/json", json.dumps(made, indent=2, ensure_ascii=False).encode())
 

@@ -190,6 +190,18 @@ def test_a_proof_convinces_somebody_who_has_only_the_public_key(up: RunningConso
     assert quoted.status in (400, 404) and "x-evil" not in quoted.headers
 
 
+def test_a_proof_says_what_it_leaves_out(up: RunningConsole) -> None:
+    decided(up)
+    for _ in range(150):
+        last = up.console.writer.append({"event": "text-opened", "exchange": "X0001", "by": "p-x"})
+    up.console.writer.wait(last)
+    browser = up.browser(Role.VIEWER)
+    until(lambda: browser.get("/ledger/proof/X0001").status == 200)
+    told = browser.get("/ledger/proof/X0001").json
+    assert len(told["proofs"]) == 100 and told["left_out"] == 51  # type: ignore[arg-type]  # JSON
+    assert json.loads(told["proofs"][0]["entry"])["action"] == "block"  # type: ignore[index]  # JSON
+
+
 def test_records_are_exported_without_texts_by_anybody_who_looks(up: RunningConsole) -> None:
     decided(up)
     browser = up.browser(Role.VIEWER)
