@@ -98,17 +98,25 @@ def _example(asked: Asked, old: str) -> Proposal:
 
 def _exception(asked: Asked, old: str) -> Proposal:
     id_, field = clause_of(asked), asked.choice("who", WHO)
-    named = {name: asked.text(name, at_most=400) for name in ("value", "until", "approved_by", "why_exempt")}
+    named = {name: asked.text(name, at_most=400) for name in ("value", "until", "why_exempt")}
     new = edit.with_exception(
         old,
         id_,
         who={field: named["value"]},
         until=named["until"],
         why=named["why_exempt"],
-        approved_by=named["approved_by"],
+        approved_by=approver(asked),
     )
     fields = (("who", field), *named.items())
     return Proposal("exception", f"An exception from the clause {id_}", id_, old, new, id_, fields)
+
+
+def approver(asked: Asked) -> str:
+    """Who approves an exception that is made here: whoever is signed in. Raises InputError for anybody else."""
+    named = asked.text("approved_by", needed=False)
+    if named not in ("", asked.who.name):
+        raise InputError("is whoever is signed in; somebody else's approval stands in the policy's file", "approved_by")
+    return asked.who.name
 
 
 def _without_exception(asked: Asked, old: str) -> Proposal:

@@ -11,6 +11,7 @@ from bartizan.config.policy import text_of
 from bartizan.core.errors import InputError, UsageError
 from bartizan.doors.console import downloads
 from bartizan.doors.console.answers import Done, Page
+from bartizan.doors.console.proposal import approver
 from bartizan.doors.console.routes import act, page
 from bartizan.doors.console.trace import bounded, sound, stricter
 from bartizan.events import Filter
@@ -63,6 +64,7 @@ def look(asked: Asked) -> Page:
         "wish": wish,
         "clauses": [(id_, next((c.says for c in policy.clauses if c.id == id_), "")) for id_ in clauses],
         "choices": choices,
+        "people": next((clause.reviewers for clause in policy.clauses if clause.id == wish.clause), 1),
         "effect": found,
         "count": count,
         "most": MAX_EVENTS,
@@ -83,8 +85,8 @@ def add(asked: Asked) -> Done:
     wish = _wish(sent, asked.now_us, tuple(record.get("clauses", ())), whom(record))
     console = asked.console
     text = text_of(console.config.policy_path)
-    why, approved_by = asked.text("why", at_most=1000), asked.text("approved_by", at_most=200)
-    new = _with(text, wish, why, approved_by)
+    why = asked.text("why", at_most=1000)
+    new = _with(text, wish, why, approver(asked))
     base = asked.text("base", needed=False) or digest_of(text)
     made = change_policy(console.home, console.record, base, new, by=asked.who.person, why=why)
     said = f"The clause does not count for {wish.whom[0]} {wish.whom[1]} any more, until {wish.until}."

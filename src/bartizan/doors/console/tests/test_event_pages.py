@@ -399,15 +399,18 @@ def test_an_exception_shows_its_effect_before_it_is_one(house: House) -> None:
     )
     assert hidden["clause"] == "cards-are-held" and hidden["whom"] == "group:finance"
     for wrong in ({"whom": "group:other"}, {"clause": "no-secrets-out"}, {"until": "1999-01-01"}, {"until": "x"}):
-        assert author.post(path, {**hidden, **wrong, "why": "w", "approved_by": "ciso"}).status == 400
-    assert author.post(path, {**hidden, "why": "", "approved_by": "ciso"}).status == 400
-    stale = author.post(path, {**hidden, "base": "0" * 64, "why": "w", "approved_by": "ciso"})
+        assert author.post(path, {**hidden, **wrong, "why": "w"}).status == 400
+    assert author.post(path, {**hidden, "why": ""}).status == 400
+    stale = author.post(path, {**hidden, "base": "0" * 64, "why": "w"})
     assert stale.status in (400, 409)
     assert not house.up.home.policy().exceptions
-    done = author.post(path, {**hidden, "why": "exercise", "approved_by": "ciso"})
+    assert "author@example.org" in page.text and "Two people" not in page.text
+    assert author.post(path, {**hidden, "why": "exercise", "approved_by": "ciso"}).status == 400
+    done = author.post(path, {**hidden, "why": "exercise"})
     assert done.status == 303
     (exempt,) = house.up.home.policy().exceptions
     assert (exempt.clause, exempt.until) == ("cards-are-held", hidden["until"])
+    assert exempt.approved_by == "author@example.org"  # whoever is signed in
     assert "the policy has changed since" not in house.up.browser(Role.VIEWER).get(f"/events/{house.ids['card']}").text
 
 

@@ -243,6 +243,16 @@ def test_a_clause_may_get_another_id(up: RunningConsole) -> None:
     assert saved(browser, up, page, "clause", WATCH).headers["location"] == "/policy/fresh"
 
 
+def test_an_exception_from_what_takes_two_says_that_one_makes_it(up: RunningConsole) -> None:
+    browser, rule = author(up), "Two people have to approve what this clause holds"
+    assert rule not in browser.get(f"/policy/{WATCH}").text
+    before, clause, after = text(up).partition(f"  - id: {WATCH}\n")
+    changed = after.replace("then: redact", "then: review\n    approvals: 2", 1)
+    up.home.config.policy_path.write_text(before + clause + changed)
+    up.home.policy_file.check()
+    assert rule in browser.get(f"/policy/{WATCH}").text
+
+
 def test_mode_example_and_exception_come_and_go(up: RunningConsole) -> None:
     browser = author(up)
     page = browser.get(f"/policy/{WATCH}")
@@ -257,10 +267,12 @@ def test_mode_example_and_exception_come_and_go(up: RunningConsole) -> None:
     assert saved(browser, up, page, "example", WATCH).status == 303
     assert up.home.policy().clause(WATCH).keeps[-1].text == " two\nlines "
     fields = sent(browser.get(f"/policy/{WATCH}"), "exception")
-    fields |= {"who": "group", "value": "red-team", "until": "2030-01-31", "approved_by": "ciso", "why_exempt": "drill"}
+    fields |= {"who": "group", "value": "red-team", "until": "2030-01-31", "why_exempt": "drill"}
+    assert browser.post(f"/policy/{WATCH}/preview", fields | {"approved_by": "ciso"}).status == 400
     assert browser.post(f"/policy/{WATCH}/preview", fields | {"until": "soon"}).status == 400
     page = browser.post(f"/policy/{WATCH}/preview", fields)
     assert saved(browser, up, page, "exception", WATCH).status == 303
+    assert [one.approved_by for one in up.home.policy().exceptions] == ["Mara Huber"]
     page = browser.get("/policy")
     assert "a group of the person is red-team is excepted from watch-personal-data until 2030-01-31" in words(page)
     page = browser.post(f"/policy/{WATCH}/preview", sent(page, "no-exception"))
