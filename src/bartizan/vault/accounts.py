@@ -249,6 +249,14 @@ class Accounts:
     def session(self, secret: str) -> Session | None:
         """Whose request this is; None where the session ended, was idle for too long, or never was one."""
         found, account = self._standing(Stands.SESSION, secret)
+        if found is None or account is None:
+            return None
+        self._credentials.seen(found, self._clock_us())
+        return self._session(found, account)
+
+    def session_unseen(self, secret: str) -> Session | None:
+        """The same for what a page asks by itself: nobody did anything, so the session idles on."""
+        found, account = self._standing(Stands.SESSION, secret)
         return self._session(found, account) if found is not None and account is not None else None
 
     def sessions(self, person: str) -> tuple[Session, ...]:
@@ -300,7 +308,10 @@ class Accounts:
 
     def by_token(self, secret: str) -> Account | None:
         """Whose program asks; None for a token that ended or never was one, and for a disabled account."""
-        return self._standing(Stands.TOKEN, secret)[1]
+        found, account = self._standing(Stands.TOKEN, secret)
+        if found is not None:
+            self._credentials.seen(found, self._clock_us())
+        return account
 
     # ---- Inside ------------------------------------------------------------------------------------------------------
 
@@ -385,7 +396,6 @@ class Accounts:
         account = self._find(found.person)
         if account is None or account.disabled_us is not None:
             return None, None
-        self._credentials.seen(found, now_us)
         return found, account
 
 

@@ -159,7 +159,8 @@ class App:
                 scheme, _, secret = headers.get("authorization", "").partition(" ")
                 account = console.accounts.by_token(secret.strip()) if scheme.lower() == "bearer" else None
                 return replace(asked, account=account, fields=json_fields(body))
-            session = console.accounts.session(request.cookies.get(self._cookie, ""))
+            of = console.accounts.session_unseen if way.by_itself else console.accounts.session
+            session = of(request.cookies.get(self._cookie, ""))
             account = session.account if session is not None else None
             return replace(asked, account=account, session=session, fields=form_fields(body))
         except BartizanError as error:

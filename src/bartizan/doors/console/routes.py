@@ -35,11 +35,17 @@ class Way:
     needs: Role | Needs
     run: Run | None = None
     stream: Stream | None = None
+    by_itself: bool = False  # an open page asks for it, whether anybody is there or not
 
 
 def page(path: str, run: Run, needs: Role | Needs) -> Way:
     """Something to look at: GET, without any effect. With a `value` it is served at /api/1 too."""
     return Way("GET", path, needs, run)
+
+
+def poll(path: str, run: Run, needs: Role | Needs) -> Way:
+    """What an open page asks for now and then, by itself: it keeps nobody's session alive."""
+    return Way("GET", path, needs, run, by_itself=True)
 
 
 def act(path: str, run: Run, needs: Role | Needs) -> Way:
@@ -48,5 +54,5 @@ def act(path: str, run: Run, needs: Role | Needs) -> Way:
 
 
 def stream(path: str, run: Stream, needs: Role | Needs) -> Way:
-    """Server-sent events: GET, for as long as somebody listens."""
-    return Way("GET", path, needs, stream=run)
+    """Server-sent events: GET, for as long as somebody listens. A page connects again by itself, too."""
+    return Way("GET", path, needs, stream=run, by_itself=True)

@@ -17,7 +17,7 @@ from bartizan.doors.console.lines import clauses, lines, short, titles
 from bartizan.doors.console.needs import WEEK_US, late, needs
 from bartizan.doors.console.pages.pauses import shown
 from bartizan.doors.console.render import DISCIPLINES, HOUR_US, MINUTE_US, plural
-from bartizan.doors.console.routes import Needs, act, page
+from bartizan.doors.console.routes import Needs, act, page, poll
 from bartizan.events import Filter
 from bartizan.home.alarms import alarms, seen
 from bartizan.home.versions import Versions
@@ -356,7 +356,7 @@ def _whole(text: str) -> int:
 
 ROUTES = (
     page("/", overview, Needs.PERSON),
-    page("/latest-count", latest_count, Role.VIEWER),
+    poll("/latest-count", latest_count, Role.VIEWER),
     act("/alarms/{id}/seen", alarm_seen, Role.ANALYST),
     act("/bursts/{shape}/take", burst_taken, Role.ANALYST),
 )

@@ -197,6 +197,28 @@ def test_a_role_that_is_gone_reads_nothing_that_was_opened_before(up: RunningCon
     assert card() not in reader.get(f"/review/{case.id}?view=raw").text
 
 
+def test_an_open_page_keeps_no_session_alive(up: RunningConsole) -> None:
+    browser = up.browser(Role.VIEWER, name="away@example.org")
+    person, state = up.account("away@example.org").person, up.home.state
+    away_us = time.time_ns() // 1000 - 7 * 3_600_000_000
+    state.change("UPDATE credential SET seen_us = ? WHERE person = ? AND kind = 'session'", (away_us, person))
+
+    def seen_us() -> int:
+        (session,) = up.console.accounts.sessions(person)
+        return session.seen_us
+
+    assert browser.get("/latest-count?after=0&since=0").status == 200
+    connection = http.client.HTTPConnection("127.0.0.1", up.port, timeout=20)
+    connection.request("GET", "/live/stream", headers={"cookie": browser.cookie})
+    assert connection.getresponse().status == 200
+    connection.close()
+    assert seen_us() == away_us
+    assert browser.get("/live").status == 200
+    assert seen_us() > away_us
+    state.change("UPDATE credential SET seen_us = ? WHERE person = ?", (away_us - 2 * 3_600_000_000, person))
+    assert browser.get("/latest-count?after=0&since=0").status == 303
+
+
 def test_nobody_watches_without_a_session(up: RunningConsole) -> None:
     assert Browser(up.port).get("/live/stream").status == 303
     assert up.browser(name="nobody@example.org").get("/live/stream").status == 403
