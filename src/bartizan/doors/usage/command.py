@@ -8,6 +8,7 @@ import click
 
 # name: (where the command is, what its line in `bartizan usage --help` says)
 COMMANDS: dict[str, tuple[str, str]] = {
+    "logs": ("bartizan.doors.usage.logs:logs", "Say from logs which AI is used, by whom and how much."),
     "lookup": ("bartizan.doors.usage.lookup:lookup", "Say which AI service a host belongs to."),
     "code": ("bartizan.doors.usage.code:code", "Find the AI that code uses; write its bill of materials."),
     "endpoint": ("bartizan.doors.usage.endpoint:endpoint", "Find the AI on this machine, without root and offline."),

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from bartizan.readers.logs.visit import DAY_US, Evidence, Visit, Wanted
 
 MAX_KEYS = 200_000  # Of one source: about 100 MB.
+APP = b"app:"
 MAX_ACTOR = 256  # Code points of a name.
 FULL = "observations beyond 200,000 of one source: not counted"
 
@@ -49,11 +50,12 @@ class Observer:
     def add(self, visit: Visit) -> None:
         """Counts one."""
         time_us, actor, raw, evidence, up, down, app, account, denied = visit
+        # The same map that told the reader that this line matters; a reader that did not ask it is asked for here.
+        found = self._wanted[raw or APP + app.strip().lower().encode("utf-8", "replace")]
+        if found is None:
+            return
         host = ""
         if raw:
-            found = self._wanted[raw]
-            if found is None:
-                return
             host, app = getattr(found, "host", ""), ""  # As the catalogue writes it.
         key = (actor[:MAX_ACTOR], host, app[:MAX_ACTOR], evidence, account[:MAX_ACTOR], denied, time_us // DAY_US)
         row = self._rows.get(key)

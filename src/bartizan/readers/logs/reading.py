@@ -16,6 +16,7 @@ from bartizan.readers.logs.source import blocks, peeked, text, unpacked
 from bartizan.readers.logs.visit import Format, Sample, Tally, Unit, Visit, Wanted
 
 HEAD_BYTES = 256 * 1024
+KNOWN_BYTES = 16 * 1024
 RISEN = 20  # A block is looked through once more where every so manieth line is junk.
 MAX_MORE = 4  # Formats beside the first, in one block.
 TEXT = (Unit.LINE, Unit.RECORD)
@@ -31,10 +32,12 @@ class Read:
 
     Args:
         formats: Lines or records (bytes, where it is no text) by the id of the format that took them.
+        head: Its first bytes, unpacked, which a source is known by.
     """
 
     tally: Tally
     formats: dict[str, int] = field(default_factory=dict)
+    head: bytes = b""
 
     def took(self, format_: Format, count: int) -> None:
         """Counts what a format took."""
@@ -59,6 +62,7 @@ class _Source:
 
     def read(self, chunks: Iterator[bytes]) -> Read:
         head, chunks = peeked(unpacked(chunks, self._tally), HEAD_BYTES)
+        self._read.head = head[:KNOWN_BYTES]
         binary = self._as or sniff.best(sniff.of_bytes(head), (Unit.BYTES,))
         if binary is not None and binary.unit is Unit.BYTES:
             self._bytes(binary, chunks)

@@ -1,0 +1,255 @@
+"""`bartizan usage logs`: which AI is used, by whom and how much, as the logs that there are tell it."""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import click
+import orjson
+
+from bartizan.core.errors import UsageError
+from bartizan.doors.usage import answer, observing
+from bartizan.doors.usage.observing import How, Told
+from bartizan.doors.usage.sources import Source, Sources
+from bartizan.report.table import show as table
+from bartizan.workers import Lost, Pool
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from bartizan.report.decision import Json
+
+DEADLINE_S = 86_400.0  # One source. A TB takes some hours.
+AHEAD = 16  # Sources that wait for their turn to be told.
+OBSERVATION_COLUMNS = ("file", "actor", "host", "service", "evidence", "count", "bytes_up", "first", "last")
+SERVICE_COLUMNS = (
+    "service", "vendor", "tier", "people", "count", "bytes_up", "evidence", "denied", "first", "last", "accounts",
+    "hosts", "lookalike_of",
+)  # fmt: skip
+EXAMPLES = """\b
+Examples:
+  bartizan usage logs /var/log/squid
+  bartizan usage logs dns.log.gz --format json
+  bartizan usage logs --observations --format jsonl proxy.log
+  ssh gateway cat /var/log/dnsmasq.log | bartizan usage logs - --timezone Europe/Berlin
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("sources", nargs=-1, metavar="SOURCE...", type=click.Path(path_type=bytes))
+@click.option("--observations", is_flag=True, help="What each actor did with each host, source by source.")
+@click.option("--candidates", is_flag=True, help="With --observations: unknown hosts that look like AI, too.")
+@click.option("--as", "as_", metavar="FORMAT", default="", help="Read all as this format, whatever they look like.")
+@click.option("--timezone", "zone", metavar="ZONE", default="", help="Of logs that do not say theirs.  [default: UTC]")
+@click.option("--formats", is_flag=True, help="List the formats that are read.")
+@click.option("--jobs", type=click.IntRange(1, 64), help="Processes to work in.  [default: one a core]")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "json", "jsonl", "csv"]),
+    default="text",
+    show_default=True,
+    help="How to print.",
+)
+def logs(
+    sources: tuple[bytes, ...],
+    observations: bool,
+    candidates: bool,
+    as_: str,
+    zone: str,
+    formats: bool,
+    jobs: int | None,
+    format_: str,
+) -> int:
+    """Say which AI services are used, by how many people and how much, from logs of proxies, DNS, firewalls and clouds.
+
+    SOURCE is a file, a folder or `-` for standard input, also packed with gzip, zstd, bzip2 or xz. The format of each is
+    told by its content. Lines that cannot be read are counted, never fatal. A source that could not be read as a whole
+    is said: exit code 3.
+    """
+    if formats:
+        _list_formats(format_)
+        return 0
+    if not sources:
+        raise click.UsageError("say which logs to read, or --formats")
+    how = How(as_, _zone(zone))
+    observing.format_of(how)  # A mistake is told before anything is read.
+    with ExitStack() as stack:
+        return _told(stack, _read(stack, Sources(sources), how, jobs or _cores()), format_, observations, candidates)
+
+
+def _zone(name: str) -> str:
+    try:
+        return ZoneInfo(name).key if name else ""
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise UsageError(f"no time zone is called {name!r}; it is a name such as Europe/Berlin") from None
+
+
+def _list_formats(format_: str) -> None:
+    from bartizan.readers.logs.formats import formats
+
+    rows: list[Json] = [
+        {"id": one.id, "title": one.title, "unit": one.unit.value, "source": one.source} for one in formats()
+    ]
+    if format_ == "text":
+        click.echo(table(("format", "what it is"), ((row["id"], row["title"]) for row in rows)), nl=False)
+    elif format_ == "json":
+        click.echo(orjson.dumps({"schema": "bartizan.log-formats/1", "formats": rows}, option=orjson.OPT_INDENT_2))
+    elif format_ == "jsonl":
+        _write_jsonl(rows)
+    else:
+        _write_csv(("id", "title", "unit", "source"), rows)
+
+
+def _read(stack: ExitStack, sources: Iterable[Source], how: How, jobs: int) -> Iterator[Told]:
+    """What each source tells, in order. One source is read here; several are read by as many processes."""
+    waiting: deque[tuple[Source, Future[object] | None]] = deque()
+    pool: Pool | None = None
+    held: Source | None = None  # The first, until there is a second.
+
+    def submitted(source: Source) -> Future[object] | None:
+        nonlocal pool
+        if jobs == 1 or not source.regular or source.why:
+            return None
+        pool = pool or stack.enter_context(Pool(jobs, deadline_s=DEADLINE_S))
+        return pool.submit(
+            "bartizan.doors.usage.observing:observed",
+            source.path, source.size, source.written_us, how.as_, how.zone, how.mapping,
+        )  # fmt: skip
+
+    for source in sources:
+        if held is None and not waiting:
+            held = source
+            continue
+        if held is not None:
+            waiting.append((held, submitted(held)))
+            held = None
+        waiting.append((source, submitted(source)))
+        if len(waiting) >= AHEAD:
+            yield _answered(*waiting.popleft(), how)
+            held = None
+    if held is not None:
+        yield observing.tell(held, how)
+    while waiting:
+        yield _answered(*waiting.popleft(), how)
+
+
+def _answered(source: Source, future: Future[object] | None, how: How) -> Told:
+    if future is None:
+        return observing.tell(source, how)
+    try:
+        return observing.received(future.result())
+    except Lost as lost:
+        return Told(source.name, why=lost.why)
+
+
+def _told(stack: ExitStack, every: Iterable[Told], format_: str, observations: bool, candidates: bool) -> int:
+    whole = answer.Answer()
+    sought = observing.sought()
+    tick = _progress(stack)
+    rows: list[Json] = []
+    header = True
+    for told in every:
+        found = list(answer.lines(told, sought, candidates=candidates or not observations))
+        whole.add(told, found)
+        tick()
+        if not observations:
+            continue
+        new = [line.as_json() for line in found]
+        if format_ == "jsonl":
+            _write_jsonl(new)
+        elif format_ == "csv":
+            _write_csv(OBSERVATION_COLUMNS, new, header=header)
+            header = False
+        else:
+            rows += new
+    stack.close()  # The progress goes before the last words come.
+    if observations and format_ == "json":
+        _write_json(
+            {
+                "schema": "bartizan.observations/1",
+                "observations": rows,
+                "sources": [one.as_json() for one in whole.sources],
+            }
+        )
+    elif observations and format_ == "text":
+        cells = ([row[name] if row[name] is not None else "-" for name in OBSERVATION_COLUMNS] for row in rows)
+        click.echo(table(OBSERVATION_COLUMNS, cells), nl=False)
+    elif not observations:
+        _write(whole, format_)
+    _coverage(whole)
+    return 3 if whole.unread else 0
+
+
+def _write(whole: answer.Answer, format_: str) -> None:
+    if format_ == "json":
+        _write_json(whole.as_json())
+        return
+    rows = [
+        use.as_json() for uses in (whole.services, whole.lookalikes, whole.candidates) for use in answer.ordered(uses)
+    ]
+    if format_ == "jsonl":
+        _write_jsonl(rows)
+    elif format_ == "csv":
+        _write_csv(SERVICE_COLUMNS, rows)
+    else:
+        from bartizan.doors.usage.words import told
+
+        click.echo(told(whole), nl=False)
+
+
+def _coverage(whole: answer.Answer) -> None:
+    from bartizan.doors.usage.words import coverage
+
+    for line in coverage(whole):
+        click.echo(line, err=True)
+
+
+def _write_json(value: Json) -> None:
+    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    sys.stdout.flush()
+
+
+def _write_jsonl(rows: Iterable[Json]) -> None:
+    for row in rows:
+        sys.stdout.buffer.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+    sys.stdout.flush()
+
+
+def _write_csv(columns: tuple[str, ...], rows: Iterable[Json], *, header: bool = True) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    if header:
+        writer.writerow(columns)
+    writer.writerows([_cell(row[name]) for name in columns] for row in rows)
+    sys.stdout.flush()
+
+
+def _cell(value: object) -> str:
+    """One cell. A name that begins like a formula would be one in a spreadsheet."""
+    text = " ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
+    text = "".join(c if c.isprintable() else " " for c in text)
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
+
+
+def _progress(stack: ExitStack) -> Callable[[], None]:
+    """Counts on a terminal; says nothing elsewhere."""
+    if not sys.stderr.isatty():
+        return lambda: None
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.completed} sources"), TimeElapsedColumn())
+    progress = stack.enter_context(Progress(*columns, console=Console(stderr=True), transient=True))
+    task = progress.add_task("", total=None)
+    return lambda: progress.advance(task, 1)
+
+
+def _cores() -> int:
+    return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
