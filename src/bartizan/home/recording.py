@@ -25,16 +25,20 @@ MAX_AT_ONCE = 64  # Processes that record from the same door at the same time.
 class Recorder:
     """Judges by a home's policy and writes to its ledger."""
 
-    def __init__(self, home: Path | str | None, door: str) -> None:
-        """Opens the home (None: as configured), making it at its first use. Raises ConfigError, StoreError."""
+    def __init__(self, home: Home | Path | str | None, door: str) -> None:
+        """Opens the home (None: as configured), making it at its first use. Raises ConfigError, StoreError.
+
+        A home that is open already stays so.
+        """
         self._door = door
-        self._home = Home.open(home)
+        self._owned = not isinstance(home, Home)
+        self._home = home if isinstance(home, Home) else Home.open(home)
         try:
             self._pool = Pool()
             self._loop = self._home.loop(self._pool)
             self._writer = self._first_free()
         except BaseException:
-            self._home.close()
+            self._close_home()
             raise
 
     def _first_free(self) -> Writer:
@@ -78,7 +82,11 @@ class Recorder:
         """Ends the log, the workers and the home."""
         self._writer.close()
         self._pool.close()
-        self._home.close()
+        self._close_home()
+
+    def _close_home(self) -> None:
+        if self._owned:
+            self._home.close()
 
     def __enter__(self) -> Recorder:
         return self

@@ -78,6 +78,7 @@ class Fed:
         new: Ids of systems that the register did not have.
         waiting: Ids of those that wait for a decision since this reading.
         left_out: Hosts that look like AI and were not kept, because the register is full.
+        changed: What it told that was not known: (system, pseudonym, day).
         overlapping: Other sources of this format and origin whose time overlaps: they may tell of the same lines.
     """
 
@@ -87,6 +88,7 @@ class Fed:
     new: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
     left_out: int = 0
+    changed: frozenset[tuple[str, str, int]] = frozenset()
     overlapping: int = 0
 
 
@@ -122,14 +124,25 @@ class _Feeding:
         last_us = max([self._source.last_us, *(row[4] for row in rows.values())])
         new, left_out = self._systems(systems)
         kept = {key: row for key, row in rows.items() if key[0] not in left_out}
-        id_, known, changed = self._rows(kept, first_us, last_us)
+        id_, size, known = self._identity(nothing=not kept)
+        fresh = self._fresh(id_, kept) if known else kept
+        self._rows(id_, size, fresh, first_us, last_us)
         waiting = self._ask(systems.keys() - left_out)
         overlapping = self._store.query(
             "SELECT count(*) FROM usage_source WHERE kind = ? AND format = ? AND origin = ? AND id != ? "
             "AND first_us > 0 AND first_us <= ? AND last_us >= ?",
             (self._source.kind.value, self._source.format, self._source.origin, id_, last_us, first_us),
         )
-        return Fed(id_, known, changed, tuple(new), tuple(waiting), len(left_out), overlapping[0][0] if first_us else 0)
+        return Fed(
+            id_,
+            known,
+            len(fresh),
+            tuple(new),
+            tuple(waiting),
+            len(left_out),
+            frozenset((system, person, day) for system, person, day, *_ in fresh),
+            overlapping[0][0] if first_us else 0,
+        )
 
     def _counted(self, rows: dict[_Key, list[int]], usage: Usage, person: str) -> None:
         key = (usage.system, person, usage.day, int(usage.evidence), usage.account.value)
@@ -175,27 +188,38 @@ class _Feeding:
                 )
         return new, frozenset(left_out)
 
-    def _rows(self, rows: dict[_Key, list[int]], first_us: int, last_us: int) -> tuple[str, bool, int]:
+    def _fresh(self, id_: str, rows: dict[_Key, list[int]]) -> dict[_Key, list[int]]:
+        """What this source did not tell before, or tells more of now. A step is new by itself."""
+        if self._source.begin >= 0:
+            return rows
+        query = "SELECT system, person, day, evidence, account, count, bytes_up, hosts FROM usage_ WHERE source = ?"
+        told = {tuple(row[:5]): row[5:] for row in self._store.query(query, (id_,))}
+        return {
+            key: row
+            for key, row in rows.items()
+            if key not in told or any(now > before for now, before in zip(row, told[key], strict=False))
+        }
+
+    def _rows(self, id_: str, size: int, rows: dict[_Key, list[int]], first_us: int, last_us: int) -> None:
         """Keeps the numbers and how far they were read, a step in one transaction with its end."""
-        id_, size, known = self._identity(nothing=not rows)
         step = self._source.begin >= 0
         merged = "count = count + excluded.count, bytes_up = bytes_up + excluded.bytes_up"
         if not step:
             merged = "count = max(count, excluded.count), bytes_up = max(bytes_up, excluded.bytes_up)"
         sql = (
-            "INSERT INTO usage_ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608  Our own words.
+            "INSERT INTO usage_ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608  Our own words.
             f"ON CONFLICT DO UPDATE SET {merged}, hosts = max(hosts, excluded.hosts), "
             "first_us = CASE WHEN first_us = 0 THEN excluded.first_us WHEN excluded.first_us = 0 THEN first_us "
             "ELSE min(first_us, excluded.first_us) END, last_us = max(last_us, excluded.last_us)"
         )
-        lines: list[Values] = [(key[0], key[1], key[2], id_, key[3], key[4], *row) for key, row in sorted(rows.items())]
+        told_by = f"{self._source.kind} {self._source.format}".strip()
+        lines: list[Values] = [(*key[:3], told_by, id_, *key[3:], *row) for key, row in sorted(rows.items())]
         together = max(1, len(lines)) if step else AT_ONCE
         for at in range(0, max(1, len(lines)), together):
             with self._store.transaction() as tx:
                 if at == 0:
                     self._read(tx, id_, size, first_us, last_us)
                 tx.change_many(sql, lines[at : at + together])
-        return id_, known, len(lines)
 
     def _identity(self, nothing: bool) -> tuple[str, int, bool]:
         """The id of this source, by how many bytes of its head it is known, and whether it was read before."""

@@ -7,7 +7,7 @@ resolver's log and a proxy's would count each use twice. So counts and bytes are
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from bartizan.inventory.system import Seen
@@ -17,21 +17,19 @@ from bartizan.store.state import State as Store
 # Of each person, system and day, what each format saw, and of that the most.
 _BEST = """
 WITH told AS (
-  SELECT u.system, u.person, u.day, sum(u.count) AS count, sum(u.bytes_up) AS bytes_up, max(u.evidence) AS evidence,
-         max(u.last_us) AS last_us, min(nullif(u.first_us, 0)) AS first_us, max(u.hosts) AS hosts
-  FROM usage_ u JOIN usage_source s ON s.id = u.source WHERE {where}
-  GROUP BY u.system, u.person, u.day, s.kind, s.format
+  SELECT system, person, day, sum(count) AS count, sum(bytes_up) AS bytes_up, max(evidence) AS evidence,
+         max(last_us) AS last_us, min(nullif(first_us, 0)) AS first_us
+  FROM usage_ WHERE {where} GROUP BY system, person, day, told_by
 ), best AS (
   SELECT system, person, day, max(count) AS count, max(bytes_up) AS bytes_up, max(evidence) AS evidence,
-         max(last_us) AS last_us, min(first_us) AS first_us, max(hosts) AS hosts
+         max(last_us) AS last_us, min(first_us) AS first_us
   FROM told GROUP BY system, person, day
 )
 """
 _EVIDENCE = """
 WITH told AS (
-  SELECT u.system, u.person, u.day, u.evidence, sum(u.count) AS count
-  FROM usage_ u JOIN usage_source s ON s.id = u.source WHERE {where}
-  GROUP BY u.system, u.person, u.day, u.evidence, s.kind, s.format
+  SELECT system, person, day, evidence, sum(count) AS count
+  FROM usage_ WHERE {where} GROUP BY system, person, day, told_by, evidence
 ), best AS (SELECT system, evidence, max(count) AS count FROM told GROUP BY system, person, day, evidence)
 SELECT system, evidence, sum(count) FROM best GROUP BY system, evidence ORDER BY system, evidence
 """
@@ -83,12 +81,11 @@ def seen(store: Store, since_day: int = 0, system: str | None = None) -> dict[st
         levels[id_].append((int(evidence), int(count)))
     kinds = _several(
         store.query(
-            "SELECT DISTINCT u.system, trim(s.kind || ' ' || s.format) FROM usage_ u "  # noqa: S608
-            f"JOIN usage_source s ON s.id = u.source WHERE {where} ORDER BY 1, 2",
+            f"SELECT DISTINCT system, told_by FROM usage_ WHERE {where} ORDER BY 1, 2",  # noqa: S608
             values,
         )
     )
-    accounts = _accounts(store, where, values, "u.system")
+    accounts = _accounts(store, where, values, "system")
     return {
         id_: Seen(
             int(people),
@@ -117,7 +114,7 @@ def people(
         ),
         (*values, limit),
     )
-    accounts = _accounts(store, where, values, "u.system, u.person")
+    accounts = _accounts(store, where, values, "system, person")
     return [replace(PersonUse(*row), accounts=accounts.get((row[0], row[1]), ())) for row in rows]
 
 
@@ -134,27 +131,24 @@ def days(store: Store, *, system: str | None = None, person: str | None = None, 
     return [DayUse(*map(int, row)) for row in rows]
 
 
-def uploads(store: Store, system: str, persons: Iterable[str], from_day: int, to_day: int) -> dict[str, dict[int, int]]:
-    """Bytes sent to a system by each person (pseudonym) on each day from one to another, both included."""
-    found: dict[str, dict[int, int]] = {}
-    for person in persons:
-        rows = store.query(
-            _best(
-                "u.system = ? AND u.person = ? AND u.day BETWEEN ? AND ?",
-                "SELECT day, bytes_up FROM best WHERE bytes_up > 0",
-            ),
-            (system, person, from_day, to_day),
-        )
-        found[person] = {int(day): int(size) for day, size in rows}
-    return found
+def uploads(store: Store, system: str, person: str, from_day: int, to_day: int) -> dict[int, int]:
+    """Bytes that a person (pseudonym) sent to a system on each day from one to another, both included."""
+    rows = store.query(
+        _best(
+            "system = ? AND person = ? AND day BETWEEN ? AND ?",
+            "SELECT day, bytes_up FROM best WHERE bytes_up > 0",
+        ),
+        (system, person, from_day, to_day),
+    )
+    return {int(day): int(size) for day, size in rows}
 
 
 def _where(
     since_day: int, *, system: str | None = None, person: str | None = None
 ) -> tuple[str, tuple[int | str, ...]]:
-    conditions, values = ["u.day >= ?"], [since_day]
+    conditions, values = ["day >= ?"], [since_day]
     asked: list[int | str] = [*values]
-    for column, value in (("u.system", system), ("u.person", person)):
+    for column, value in (("system", system), ("person", person)):
         if value is not None:
             conditions.append(f"{column} = ?")
             asked.append(value)
@@ -164,7 +158,7 @@ def _where(
 def _accounts(
     store: Store, where: str, values: tuple[int | str, ...], columns: str
 ) -> Mapping[tuple[str, ...], tuple[AccountKind, ...]]:
-    query = f"SELECT DISTINCT {columns}, u.account FROM usage_ u WHERE {where} AND u.account != ''"  # noqa: S608
+    query = f"SELECT DISTINCT {columns}, account FROM usage_ WHERE {where} AND account != ''"  # noqa: S608
     found: dict[tuple[str, ...], list[AccountKind]] = defaultdict(list)
     for *key, account in store.query(query, values):
         found[tuple(key)].append(AccountKind(account))

@@ -47,6 +47,11 @@ class Statuses:
         known = self._fresh(now_us)
         return {id_: self._standing(known, one, "", frozenset(), now_us).status for id_, one in known.systems.items()}
 
+    def standings(self, now_us: int) -> Mapping[str, Standing]:
+        """The same, with names and alternatives: what exports are made of."""
+        known = self._fresh(now_us)
+        return {id_: self._standing(known, one, "", frozenset(), now_us) for id_, one in known.systems.items()}
+
     def status_for(self, system: str, person: str, groups: Iterable[str], now_us: int) -> Standing:
         """What holds for one person: the status with their exceptions, what else may be used.
 

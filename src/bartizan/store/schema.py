@@ -274,13 +274,15 @@ USAGE_SOURCE = Table(
     Index("usage_source_kind", "kind", "format", "origin"),
 )
 
-# What one source tells of one person, system and day (days since 1970, UTC). `person` is a pseudonym or "".
+# What one source tells of one person, system and day (days since 1970, UTC). `person` is a pseudonym or "", `told_by`
+# the kind and format of the source: sums take the most that any of them saw, in the order of the key.
 USAGE = Table(
     "usage_",
     METADATA,
     _text("system"),
     _text("person"),
     _whole("day"),
+    _text("told_by"),
     _text("source"),
     _whole("evidence"),
     _text("account"),
@@ -289,10 +291,11 @@ USAGE = Table(
     _whole("hosts"),
     _whole("first_us"),
     _whole("last_us"),
-    PrimaryKeyConstraint("system", "person", "day", "source", "evidence", "account"),
+    PrimaryKeyConstraint("system", "person", "day", "told_by", "source", "evidence", "account"),
     Index("usage_day", "day"),
     Index("usage_person", "person"),
     Index("usage_source_rows", "source"),
+    sqlite_with_rowid=False,
 )
 
 # A restriction that somebody need not keep for a while. `who` is a pseudonym, a group, or "" for everyone.

@@ -25,7 +25,19 @@ def upgrade() -> None:
         "system",
         sa.Column("id", sa.Text, primary_key=True),
         *map(_text, ("kind", "name", "vendor", "category", "status", "alternative", "owner", "purpose")),
-        *map(_text, ("data_classes", "data_seen", "account", "risk_tier", "legal_basis", "oversight", "retention", "instructions")),
+        *map(
+            _text,
+            (
+                "data_classes",
+                "data_seen",
+                "account",
+                "risk_tier",
+                "legal_basis",
+                "oversight",
+                "retention",
+                "instructions",
+            ),
+        ),
         _whole("review_day", null=True),
         *map(_whole, ("first_us", "last_us", "created_us", "changed_us")),
         _whole("waits_us", null=True),
@@ -45,11 +57,12 @@ def upgrade() -> None:
         "usage_",
         *map(_text, ("system", "person")),
         _whole("day"),
-        _text("source"),
+        *map(_text, ("told_by", "source")),
         _whole("evidence"),
         _text("account"),
         *map(_whole, ("count", "bytes_up", "hosts", "first_us", "last_us")),
-        sa.PrimaryKeyConstraint("system", "person", "day", "source", "evidence", "account"),
+        sa.PrimaryKeyConstraint("system", "person", "day", "told_by", "source", "evidence", "account"),
+        sqlite_with_rowid=False,
     )
     op.create_index("usage_day", "usage_", ["day"])
     op.create_index("usage_person", "usage_", ["person"])
