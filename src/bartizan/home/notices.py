@@ -16,6 +16,8 @@ from bartizan.home.alarms import Alarm
 from bartizan.rules.risks import catalogue
 
 MAX_FACT = 300
+MAX_LOOKED = 4 * MAX_FACT  # Characters of a text of any length, before what cannot be seen goes.
+MAX_WORD = 1000  # of a link or a ref
 MAX_RISKS = 5
 LABELS = {
     "case": "Case",
@@ -41,7 +43,11 @@ class What(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One notice. `ref` names what it is about, so that nobody is told twice; `facts` are by the keys of LABELS."""
+    """One notice. `ref` names what it is about, so that nobody is told twice; `facts` are by the keys of LABELS.
+
+    Whatever it is made of, each of them is one short line of characters that can be seen: a mail's head, a chat's
+    message and a syslog's line take no notice of who wrote it.
+    """
 
     what: What
     ref: str
@@ -49,6 +55,12 @@ class Notice:
     facts: Mapping[str, str]
     link: str
     at_us: int
+
+    def __post_init__(self) -> None:
+        facts = {key: plain(value) for key, value in self.facts.items() if key in LABELS and value}
+        told = {"ref": _word(self.ref), "title": plain(self.title), "facts": facts, "link": _word(self.link)}
+        for name, value in told.items():
+            object.__setattr__(self, name, value)
 
     def lines(self) -> list[str]:
         """The facts for people, one a line."""
@@ -101,15 +113,13 @@ def of_case(case: Waiting, what: What, says: Callable[[str], str], base: str) ->
     }
     title = "A case waits for a person" if what is What.CASE else "A case is about to expire"
     link = f"{base}/review/{case.id}" if base else ""
-    return Notice(what, f"{what}:{case.id}", title, _plain(facts), link, case.created_us)
+    return Notice(what, f"{what}:{case.id}", title, facts, link, case.created_us)
 
 
 def of_alarm(alarm: Alarm, base: str) -> Notice:
     """An alarm."""
     facts = {"process": alarm.process, "times": str(alarm.times) if alarm.times > 1 else ""}
-    return Notice(
-        What.ALARM, f"alarm:{alarm.id}:{alarm.first_us}", plain(alarm.says), _plain(facts), base, alarm.first_us
-    )
+    return Notice(What.ALARM, f"alarm:{alarm.id}:{alarm.first_us}", alarm.says, facts, base, alarm.first_us)
 
 
 def of_test(ref: str, base: str, now_us: int) -> Notice:
@@ -119,7 +129,10 @@ def of_test(ref: str, base: str, now_us: int) -> Notice:
 
 def plain(text: str) -> str:
     """One line of printable characters, not too long: clauses are written by people, and destinations configured."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    some = text[:MAX_LOOKED]
+    line = " ".join("".join(c if c.isprintable() else " " for c in some).split())
+    if len(text) > MAX_LOOKED:
+        line = line[: MAX_FACT - 1] + "…"
     return line if len(line) <= MAX_FACT else line[: MAX_FACT - 1] + "…"
 
 
@@ -135,5 +148,6 @@ def _named(risks: Sequence[str]) -> str:
     return "; ".join(titles) + (f" and {more} more" if more > 0 else "")
 
 
-def _plain(facts: Mapping[str, str]) -> dict[str, str]:
-    return {key: plain(value) for key, value in facts.items() if value}
+def _word(text: str) -> str:
+    """What has no space in it: an address, a name."""
+    return "".join(c for c in text[:MAX_WORD] if c.isprintable() and c != " ")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import ssl
 from collections.abc import Callable, Sequence
 from email.utils import parsedate_to_datetime
@@ -21,6 +22,8 @@ from bartizan.version import __version__
 LONGEST_AFTER_S = 6 * 3600.0
 IN_FULL = 10  # Of more at once only titles and links: a message has 40,000 characters.
 FOR_GOOD = frozenset({400, 413, 415, 422})  # It read the message and does not want it.
+_ADDRESS = re.compile(r"(?i)\b(?:h(?=ttps?:)tt|f(?=tp:)t|www(?=\.)\.)")
+_MENTION = re.compile(r"(?<![\w.])@(?=\w)")
 
 
 class Hook:
@@ -86,11 +89,20 @@ def _one(notice: Notice) -> str:
 
 def _title(notice: Notice) -> str:
     link = notice.link.translate({ord(c): f"%{ord(c):02X}" for c in "<>| "})
-    return f"*{_escaped(notice.title)}*" + (f" <{_escaped(link)}|Open>" if link else "")
+    return f"*{_escaped(notice.title)}*" + (f" <{_entities(link)}|Open>" if link else "")
 
 
 def _escaped(words: str) -> str:
-    """Without the three characters that mean something: with them a text could mention everybody, or forge a link."""
+    """Without what means something to a chat: a text could mention everybody, or lead people somewhere.
+
+    Slack's three characters; and for those that read Markdown and bare addresses: `@all`, `[here](…)`, `https://…`.
+    """
+    words = _ADDRESS.sub(lambda match: match[0].replace("t", "x").replace("T", "X").replace(".", "[.]"), words)
+    words = _MENTION.sub("\uff20", words.replace("](", "] ("))
+    return _entities(words)
+
+
+def _entities(words: str) -> str:
     return words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

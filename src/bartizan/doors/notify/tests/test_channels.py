@@ -22,7 +22,7 @@ from bartizan.doors.notify.mail import Post
 from bartizan.doors.notify.sending import Outcome
 from bartizan.doors.notify.syslog import Lines
 from bartizan.doors.notify.webhook import Hook
-from bartizan.home.notices import Notice, What
+from bartizan.home.notices import LABELS, Notice, What
 
 NOW_S = 1_763_879_881.0
 IN_70_S = format_datetime(datetime.fromtimestamp(NOW_S + 70, UTC), usegmt=True)
@@ -302,3 +302,53 @@ def test_long_facts_are_cut() -> None:
         assert Lines(Syslog(server.address)).send([replace(NOTICE, facts={"clause": "ä" * 300})], NOW_S).sent
         until(lambda: server.lines)
     assert len(server.lines[0]) < 700 and LINE.fullmatch(server.lines[0])
+
+
+# ---- Whatever stands in a fact
+
+
+HEADS = (
+    "from", "to", "subject", "date", "message-id", "auto-submitted",
+    "mime-version", "content-type", "content-transfer-encoding",
+)  # fmt: skip
+EVIL = {
+    "a head of its own": "x\r\nBcc: eve@evil.example\r\n\r\n<script>x</script>",
+    "the end of a mail": "x\r\n.\r\nMAIL FROM:<eve@evil.example>\r\n",
+    "mentions": "<!channel> <@U012> @here @all @channel &lt;!everyone&gt;",
+    "links": "<https://evil.example|Open> [Open](https://evil.example) ![x](HTTP://evil.example/x) www.evil.example",
+    "a line of another": 'x"] fake\n<165>1 2025-11-23T06:38:01Z evil bartizan - case - granted\x00',
+    "what cannot be seen": "\u202e\u2066\u200b\u00ad\ufeff\x1b[2J\x07\x9b31m\U000e0041invisible\u2028\u2029",
+    "half a character": "\ud800x\udfff",
+    "ten megabytes": "ä" * 10_000_000,
+    "nothing to see": " \r\n\t" * 100_000,
+}
+
+
+@pytest.mark.parametrize("name", EVIL)
+def test_hostile_words_stay_words_in_every_field(name: str, tmp_path: Path) -> None:
+    evil = EVIL[name]
+    facts = dict.fromkeys((*LABELS, evil[:100]), evil)
+    bad = Notice(What.CASE, f"case:{evil}", f"title {evil}", facts, f"https://ai.example.org/{evil}", int(NOW_S * 1e6))
+    again = Notice.read(bad.text())  # As the outbox keeps it.
+    assert again == bad
+    with webhook() as chat, mail_server() as post_, syslog("tcp", tmp_path) as log:
+        assert post(chat.port, notice=again) == Outcome(True)
+        assert Post(mailing(post_.port), lambda: "").send([again], NOW_S) == Outcome(True)
+        assert Lines(Syslog(log.address)).send([again], NOW_S) == Outcome(True)
+        until(lambda: log.lines)
+    (text,) = chat.texts
+    title, *rest = text.split("\n")
+    assert len(rest) <= len(LABELS) and all(line.partition(": ")[0] in LABELS.values() for line in rest)
+    assert text.count("<") == text.count(">") == 1 and "<https://ai.example.org/" in title and title.endswith("|Open>")
+    words = text.replace("<https://ai.example.org/", "").lower()
+    body = re.sub(r"[^\n]*\|Open>", "", text)
+    assert not re.search(r"(?i)https?:|www\.|\]\(|(?<!\w)@\w|[<>]", body), body
+    assert words.replace("\n", "").isprintable() and len(text) < 5_000
+    ((_, to, raw),) = post_.mails
+    made = email.message_from_bytes(raw, policy=email.policy.default)
+    assert to == ["a@example.org", "b@example.org"] and "DATA" in post_.verbs and post_.verbs.count("MAIL") == 1
+    assert sorted(map(str.lower, made.keys())) == sorted(HEADS) and made["Subject"].isprintable()
+    assert made.get_content().replace("\n", "").replace("\r", "").isprintable() and len(raw) < 40_000
+    (line,) = log.lines
+    assert LINE.fullmatch(line) and line.decode("utf-8-sig", "strict").replace("\ufeff", "").isprintable()
+    assert len(line) < 6_000
