@@ -24,6 +24,7 @@ from bartizan.home import Home
 from bartizan.home.recording import Recorder
 from bartizan.inventory.exceptions import Exceptions
 from bartizan.inventory.feeding import Fed, SourceRead, feed
+from bartizan.inventory.names import Names
 from bartizan.inventory.register import Named, Register
 from bartizan.inventory.seen import uploads
 from bartizan.inventory.statuses import Statuses
@@ -32,6 +33,7 @@ from bartizan.readers.endpoint.trace import account_kind
 from bartizan.readers.logs.observe import Observation
 from bartizan.readers.logs.usage import AccountKind, Reached, Sort, Usage, Usual, daily
 from bartizan.readers.logs.visit import DAY_US, Evidence
+from bartizan.vault.accounts import Role
 
 DOOR = "logs"
 MAX_JUDGED = 50_000  # Usages of one reading, the newest first; what lies beyond is in the register and said.
@@ -76,6 +78,15 @@ def statuses(home: Home) -> Statuses:
 def exceptions(home: Home) -> Exceptions:
     """Who may use what is restricted, until when."""
     return Exceptions(home.state, home.vault, home.record)
+
+
+def names(home: Home) -> Names:
+    """Who a pseudonym is, by four eyes: of accounts with the role privacy."""
+
+    def officer(person: str) -> bool:
+        return any(one.person == person and one.may(Role.PRIVACY) for one in home.accounts.accounts())
+
+    return Names(home.state, home.vault, home.record, officer)
 
 
 @lru_cache(maxsize=1)

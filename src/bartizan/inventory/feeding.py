@@ -116,9 +116,9 @@ class _Feeding:
         rows: dict[_Key, list[int]] = {}
         systems: dict[str, tuple[Sort, Named, int, int]] = {}
         for some in _some(usages):
-            people = self._vault.pseudonyms(_name(usage) for usage in some)
+            people = self._people(some)
             for usage in some:
-                self._counted(rows, usage, people[_name(usage)])
+                self._counted(rows, usage, people[usage.actor])
                 self._named(systems, usage)
         first_us = self._source.first_us or min(filter(None, (row[3] for row in rows.values())), default=0)
         last_us = max([self._source.last_us, *(row[4] for row in rows.values())])
@@ -143,6 +143,15 @@ class _Feeding:
             frozenset((system, person, day) for system, person, day, *_ in fresh),
             overlapping[0][0] if first_us else 0,
         )
+
+    def _people(self, usages: list[Usage]) -> dict[str, str]:
+        """The pseudonyms of actors. The ledger has nothing else; in a log such a word is a name like any other."""
+        actors = {usage.actor for usage in usages}
+        if self._source.kind is SourceKind.LEDGER:
+            return {actor: actor for actor in actors}
+        names = {actor: _name(actor) for actor in actors}
+        known = self._vault.pseudonyms(names.values())
+        return {actor: known[name] for actor, name in names.items()}
 
     def _counted(self, rows: dict[_Key, list[int]], usage: Usage, person: str) -> None:
         key = (usage.system, person, usage.day, int(usage.evidence), usage.account.value)
@@ -242,8 +251,7 @@ class _Feeding:
         return self._digest(head), len(head), False
 
     def _digest(self, head: bytes) -> str:
-        named = f"usage source {self._source.kind} {self._source.format} "
-        return "s-" + self._vault.digest(named + head.decode("latin-1"))[:32]
+        return source_id(self._register, self._source.kind, self._source.format, head)
 
     def _read(self, tx: Transaction, id_: str, size: int, first_us: int, last_us: int) -> None:
         source = self._source
@@ -293,6 +301,19 @@ class _Feeding:
         return asked
 
 
+def read_up_to(register: Register, kind: SourceKind, head: bytes, format_: str = "") -> int:
+    """Where the last step of a source that grows has ended; 0 where there was none."""
+    id_ = source_id(register, kind, format_, head)
+    rows = register.store.query("SELECT upto FROM usage_source WHERE id = ?", (id_,))
+    return int(rows[0][0]) if rows else 0
+
+
+def source_id(register: Register, kind: SourceKind, format_: str, head: bytes) -> str:
+    """A keyed digest of what a source is known by."""
+    named = f"usage source {kind} {format_} "
+    return "s-" + register.vault.digest(named + head.decode("latin-1"))[:32]
+
+
 def data_seen(register: Register, found: dict[str, set[str]]) -> None:
     """Add the risks that were found in what went to systems, by their ids."""
     with register.store.transaction() as tx:
@@ -311,6 +332,6 @@ def _some(usages: Iterable[Usage]) -> Iterator[list[Usage]]:
         yield some
 
 
-def _name(usage: Usage) -> str:
-    """The actor, without the halves of characters that a log may hold."""
-    return usage.actor.encode("utf-8", "backslashreplace").decode()
+def _name(actor: str) -> str:
+    """A name, without the halves of characters that a log may hold."""
+    return actor.encode("utf-8", "backslashreplace").decode()
