@@ -110,3 +110,171 @@ def source(form_id: str) -> list[Any]:
     if form_id in RECORDS:
         return json.loads(json.dumps(RECORDS[form_id]))  # type: ignore[no-any-return]
     return [line.encode() for line in LINES[form_id].strip("\n").split("\n")]
+
+
+def trail(name: str, host: str, **more: object) -> dict[str, Any]:
+    """A record of CloudTrail."""
+    return {
+        "eventVersion": "1.09", "eventTime": "2026-01-05T10:00:00Z", "awsRegion": "us-east-1", "sourceIPAddress": "10.0.0.7",
+        "eventSource": "bedrock.amazonaws.com", "eventName": name, "recipientAccountId": "123456789012",
+        "userIdentity": {"type": "AssumedRole", "principalId": "AROAX:mara@corp.example", "arn": "arn:aws:sts::123456789012:assumed-role/dev/mara@corp.example"},
+        "tlsDetails": {"clientProvidedHostHeader": host},
+    } | more  # fmt: skip
+
+
+BEDROCK = "bedrock-runtime.us-east-1.amazonaws.com"
+AZURE = {"time": "2026-01-05T10:00:00.1234567Z", "category": "RequestResponse", "callerIpAddress": "10.0.0.***", "resultSignature": "200",
+         "resourceId": "/SUBSCRIPTIONS/0/RESOURCEGROUPS/AI/PROVIDERS/MICROSOFT.COGNITIVESERVICES/ACCOUNTS/CONTOSO-EU"}  # fmt: skip
+ASKED = {
+    "apiName": "Azure OpenAI API version 2024-10-21",
+    "requestLength": 52000,
+    "responseLength": 900,
+    "objectId": "",
+}
+SIGN_IN = {
+    "createdDateTime": "2026-01-05T10:00:00Z",
+    "ipAddress": "10.0.0.7",
+    "appId": "00000000-0000-0000-0000-000000000001",
+}
+
+
+def google(service: str, method: str, **more: object) -> dict[str, Any]:
+    """An entry of Google's audit log."""
+    return {
+        "timestamp": "2026-01-05T10:00:00.123456789Z", "logName": "projects/p/logs/cloudaudit.googleapis.com%2Fdata_access",
+        "resource": {"labels": {"location": "us-central1"}},
+        "protoPayload": {
+            "@type": "type.googleapis.com/google.cloud.audit.AuditLog", "serviceName": service, "methodName": method,
+            "authenticationInfo": {"principalEmail": "mara@corp.example"}, "requestMetadata": {"callerIp": "10.0.0.7"},
+        } | more,
+    }  # fmt: skip
+
+
+def activity(application: str, events: object) -> dict[str, Any]:
+    """An activity of Google Workspace."""
+    return {"kind": "admin#reports#activity", "id": {"time": "2026-01-05T10:00:00.442Z", "applicationName": application},
+            "actor": {"email": "mara@corp.example"}, "ipAddress": "10.0.0.7", "events": events}  # fmt: skip
+
+
+def token(name: str, app: str) -> dict[str, Any]:
+    """An event of the token audit."""
+    return {"name": name, "parameters": [{"name": "client_id", "value": "1"}, {"name": "app_name", "value": app},
+                                         {"name": "scope", "multiValue": ["ChatGPT"]}]}  # fmt: skip
+
+
+def okta(kind: str, app: str, **more: object) -> dict[str, Any]:
+    """An event of Okta's System Log."""
+    return {
+        "uuid": "1", "published": "2026-01-05T10:00:00.000Z", "eventType": kind, "outcome": {"result": "SUCCESS"},
+        "actor": {"type": "User", "alternateId": "mara@corp.example", "displayName": "Mara"}, "client": {"ipAddress": "10.0.0.7"},
+        "target": [{"type": "AppInstance", "displayName": app, "alternateId": "x"}],
+    } | more  # fmt: skip
+
+
+def github(action: str, **more: object) -> dict[str, Any]:
+    """An event of GitHub's audit log."""
+    return {
+        "@timestamp": 1767607200000,
+        "action": action,
+        "actor": "admin",
+        "actor_ip": "10.0.0.7",
+        "org": "corp",
+    } | more
+
+
+def slack(action: str, app: str) -> dict[str, Any]:
+    """An event of Slack's audit log."""
+    return {"id": "1", "date_create": 1767607200, "action": action, "actor": {"type": "user", "user": {"email": "mara@corp.example"}},
+            "entity": {"type": "app", "app": {"id": "A1", "name": app}}, "context": {"location": {"domain": "corp"}, "ip_address": "10.0.0.7"}}  # fmt: skip
+
+
+def m365(operation: str, **more: object) -> dict[str, Any]:
+    """A record of the unified audit log."""
+    return {
+        "CreationTime": "2026-01-05T10:00:00",
+        "Id": "1",
+        "Operation": operation,
+        "Workload": "Copilot",
+        "UserId": "mara@corp.example",
+    } | more
+
+
+RECORDS |= {
+    "aws-cloudtrail": [
+        trail("InvokeModelWithResponseStream", BEDROCK),
+        trail("Converse", "claude.ai", userIdentity={"type": "IAMUser", "userName": "jonas"}),
+        trail("InvokeModel", BEDROCK, errorCode="AccessDenied"),
+        trail("ListFoundationModels", BEDROCK),
+        trail("InvokeEndpoint", "x", eventSource="sagemaker.amazonaws.com"),
+        trail("GetObject", "claude.ai", eventSource="s3.amazonaws.com", requestParameters={"key": BEDROCK}),
+    ],
+    "azure-openai": [
+        AZURE | {"operationName": "ChatCompletions_Create", "properties": json.dumps(ASKED)},
+        AZURE | {"operationName": "Create_Thread", "properties": ASKED | {"objectId": "4a1b0000-0000-0000-0000-000000000001"}},
+        AZURE | {"operationName": "ListKey", "category": "Audit", "properties": {}},
+        AZURE | {"operationName": "ChatCompletions_Create", "resultSignature": "401", "properties": ASKED},
+        AZURE | {"operationName": "Vaults_Get", "resourceId": "/SUBSCRIPTIONS/0/RESOURCEGROUPS/AI/PROVIDERS/MICROSOFT.KEYVAULT/VAULTS/CONTOSO-EU"},
+    ],
+    "vertex-audit": [
+        google("aiplatform.googleapis.com", "google.cloud.aiplatform.v1.PredictionService.GenerateContent"),
+        google("aiplatform.googleapis.com", "google.cloud.aiplatform.v1.PredictionService.RawPredict", status={"code": 7}),
+        google("aiplatform.googleapis.com", "google.cloud.aiplatform.v1.JobService.ListBatchPredictionJobs"),
+        google("storage.googleapis.com", "storage.objects.get", resourceName="projects/_/buckets/aiplatform.googleapis.com"),
+    ],
+    "entra": [
+        SIGN_IN | {"userPrincipalName": "mara@corp.example", "appDisplayName": "ChatGPT", "status": {"errorCode": 0}},
+        {"time": "2026-01-05T10:00:00Z", "category": "SignInLogs", "resourceId": "/tenants/1/providers/Microsoft.aadiam", "operationName": "Sign-in activity",
+         "resultType": "53003", "properties": SIGN_IN | {"userPrincipalName": "jonas@corp.example", "appDisplayName": "Otter.ai", "status": {"errorCode": 53003}}},
+        {"id": "1", "activityDateTime": "2026-01-05T10:00:00Z", "activityDisplayName": "Consent to application", "category": "ApplicationManagement", "result": "success",
+         "initiatedBy": {"user": {"userPrincipalName": "lea@corp.example", "ipAddress": "10.0.0.9"}},
+         "targetResources": [{"type": "ServicePrincipal", "displayName": "Perplexity"}]},
+        SIGN_IN | {"userPrincipalName": "lea@corp.example", "appDisplayName": "Office 365 Exchange Online", "userDisplayName": "ChatGPT", "status": {"errorCode": 0}},
+        {"time": "2026-01-05T10:00:00Z", "category": "AuditLogs", "operationName": "Update device", "resourceId": "/tenants/1/providers/Microsoft.aadiam",
+         "properties": {"activityDisplayName": "Update device", "initiatedBy": {"app": {"displayName": "ChatGPT"}}, "targetResources": [{"displayName": "ChatGPT"}]}},
+    ],
+    "google-workspace": [
+        activity("token", [token("authorize", "ChatGPT")]),
+        activity("token", token("authorize", "Otter.ai")),
+        activity("token", [token("revoke", "ChatGPT"), token("authorize", "Slack")]),
+        activity("saml", [{"name": "login_failure", "parameters": [{"name": "application_name", "value": "ChatGPT"}]}]),
+        activity("gemini_in_workspace_apps", [{"name": "feature_utilization", "parameters": [{"name": "app_name", "value": "docs"}]}]),
+    ],
+    "okta": [
+        okta("user.authentication.sso", "ChatGPT"),
+        okta("user.authentication.sso", "Otter.ai", outcome={"result": "FAILURE"}),
+        okta("application.user_membership.add", "ChatGPT", target=[{"type": "AppInstance", "displayName": "ChatGPT"}, {"type": "User", "alternateId": "jonas@corp.example"}]),
+        okta("app.oauth2.as.consent.revoke.user", "ChatGPT"),
+        okta("user.authentication.sso", "Salesforce", debugContext={"debugData": {"app": "ChatGPT"}}),
+    ],
+    "github-audit": [
+        github("copilot.cfb_seat_added", user="mara"),
+        github("copilot.cfb_seat_cancelled", user="mara"),
+        github("oauth_authorization.create", actor="jonas", oauth_application_name="ChatGPT"),
+        github("integration_installation.create", integration="perplexity"),
+        github("git.clone", repo="corp/chatgpt", user_agent="ChatGPT"),
+    ],
+    "slack-audit": [slack("app_installed", "ChatGPT"), slack("app_restricted", "Otter.ai"), slack("app_installed", "Jira"), slack("user_login", "ChatGPT")],
+    "m365-audit": [
+        m365("CopilotInteraction", CopilotEventData={"AppHost": "Teams"}),
+        {"RecordType": 261, "AuditData": json.dumps(m365("AIAppInteraction", AppIdentity="ChatGPT", UserId="jonas@corp.example"))},
+        m365("Consent to application.", Workload="AzureActiveDirectory", Target=[{"ID": "ChatGPT", "Type": 1}, {"ID": "x", "Type": 2}]),
+        m365("FileAccessed", Workload="SharePoint", SourceFileName="ChatGPT.docx"),
+    ],
+}  # fmt: skip
+
+LINES["w3c"] = """
+#Software: SGOS 7.3.1.1
+#Version: 1.0
+#Fields: date time time-taken c-ip cs-username cs-auth-group x-exception-id sc-filter-result cs-categories cs(Referer) sc-status s-action cs-method rs(Content-Type) cs-uri-scheme cs-host cs-uri-port cs-uri-path cs-uri-query cs-uri-extension cs(User-Agent) s-ip sc-bytes cs-bytes x-virus-id
+2026-01-05 10:00:00 11 10.0.0.7 mara - - OBSERVED "Technology/Internet;AI" https://www.bbc.co.uk/ 200 TCP_NC_MISS POST application/json https api.openai.com 443 /v1/chat/completions - - "Mozilla/5.0 (X11; Linux)" 10.0.0.1 900 52000 -
+2026-01-05 10:00:01 11 10.0.0.8 - - policy_denied DENIED "AI" - 403 TCP_DENIED CONNECT - tcp claude.ai 443 / - - - 10.0.0.1 0 200 -
+2026-01-05 10:00:02 11 10.0.0.8 - - - OBSERVED "News" https://chatgpt.com/ 200 TCP_HIT GET text/html https www.bbc.co.uk 443 /claude.ai ?u=https://claude.ai/ - "fetch claude.ai" 10.0.0.1 1 1 -
+#Fields: c-ip\tcs-username\tdate\ttime\ts-computername\tcs-referred\tr-host\tr-port\tcs-bytes\tsc-bytes\ts-operation\tcs-uri\taction
+10.0.0.9\tCORP\\lea\t2026-01-05\t10:00:03\ttmg1\t-\tchatgpt.com\t443\t52000\t900\tCONNECT\tchatgpt.com:443\tAllowed
+""".replace("\\t", "\t").replace("\\\\", "\\")
+LINES["skyhigh"] = """
+#time_stamp "auth_user" src_ip status_code "req_line" "categories" "rep_level" "media_type" bytes_to_client bytes_from_client "user_agent" "virus_name" "block_res" "application_name"
+[05/Jan/2026:11:00:00 +0100] "mara" 10.0.0.7 200 "CONNECT chatgpt.com:443 HTTP/1.1" "AI" "Minimal Risk" "" 900 52000 "Mozilla/5.0 (X11; Linux)" "" "0" "ChatGPT"
+[05/Jan/2026:10:00:01 +0000] "" 10.0.0.8 403 "POST https://claude.ai/api HTTP/1.1" "AI" "Minimal Risk" "" 900 100 "Mozilla/5.0" "" "10" ""
+[05/Jan/2026:10:00:02 +0000] "jonas GET claude.ai" 10.0.0.9 200 "GET https://www.bbc.co.uk/?u=https://claude.ai/ HTTP/1.1" "News" "Minimal Risk" "" 900 100 "GET https://claude.ai/" "" "0" ""
+"""
