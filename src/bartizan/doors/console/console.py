@@ -14,7 +14,9 @@ from bartizan.core.errors import StoreError
 from bartizan.doors.console.health import Pulse
 from bartizan.doors.console.live import Live
 from bartizan.doors.console.opened import Opened
+from bartizan.doors.console.suggesting import EACH, FIELDS, Frequent
 from bartizan.doors.console.workbench import Workbench
+from bartizan.events import Filter
 from bartizan.events.saved import SavedViews
 from bartizan.home.verifying import Verifier
 from bartizan.home.versions import noticed
@@ -37,6 +39,7 @@ MAX_SAID = 1000
 # core that has nothing else to do.
 CHECK_AFTER_S = 10.0
 CHECK_RECORDS = 1_000_000
+COUNT_EVERY_S = 30.0  # What is frequent, for suggestions: it costs as much as the field panel of a page.
 
 
 class Console:
@@ -57,6 +60,7 @@ class Console:
         self.workbench = Workbench(home)
         self.pulse = Pulse(gateway, home.config)
         self.part: Callable[[str, dict[str, Any]], str]  # a template rendered: the app says how
+        self.frequent: Frequent = {}  # values, for the search box
         self.began_us = now_us()
         self.verifier = Verifier(home.config, self._checked)
         self.verified: Report | None = None  # of the last check of the whole ledger
@@ -123,9 +127,16 @@ class Console:
     def _follow(self) -> None:
         self._policy_changed()
         check_at: float | None = time.monotonic() + CHECK_AFTER_S
+        count_at, more = 0.0, True
         while True:
             try:
                 read = self.index.follow(AT_ONCE)
+                more = more or read > 0
+                if more and read < BEHIND and time.monotonic() > count_at:
+                    self.frequent = self.index.panel(Filter(now_us=now_us()), FIELDS, EACH)
+                    more = False
+                    if any(self.frequent.values()):  # Else the first event is worth a look.
+                        count_at = time.monotonic() + COUNT_EVERY_S
                 if check_at is not None and read < BEHIND and time.monotonic() > check_at:
                     check_at = None
                     if self.index.status().records <= CHECK_RECORDS:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bartizan.core.errors import StoreError
+from bartizan.doors.console.suggesting import terms
 from bartizan.vault.accounts import Role
 
 if TYPE_CHECKING:
     from bartizan.doors.console.asked import Asked
+
+MAX_BEGUN = 200  # Characters in the box that suggestions go on from: each of them repeats it.
 
 
 class Item(NamedTuple):
@@ -34,6 +37,8 @@ def frame(asked: Asked) -> dict[str, Any]:  # Any: a template takes what it show
     reads = account is not None and account.may(Role.VIEWER)
     here = "/" + asked.url.partition("?")[0].strip("/").partition("/")[0]
     said = asked.console.said(asked.session.id) if asked.session is not None and not asked.by_api else ""
+    search = asked.query.get("q", "") if here == "/events" else ""
+    begun = f"{search.strip()} " if search.strip() and len(search) <= MAX_BEGUN else ""
     return {
         "menu": _menu(asked) if reads else (),
         "system": _system(asked) if reads else (),
@@ -41,7 +46,8 @@ def frame(asked: Asked) -> dict[str, Any]:  # Any: a template takes what it show
         "foot": foot(asked) if reads else None,
         "csrf": asked.session.csrf if asked.session is not None else "",
         "said": said,
-        "search": asked.query.get("q", "") if here == "/events" else "",
+        "search": search,
+        "suggested": [f"{begun}{term}" for term in terms(asked.console.frequent)] if reads else (),
     }
 
 

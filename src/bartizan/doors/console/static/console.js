@@ -48,6 +48,20 @@
     }
   });
 
+  // Suggestions go on from what was typed: the server's from what stood in the box when the page was made.
+  var box = document.getElementById("q"), list = document.getElementById("suggested");
+  if (box && list) {
+    var words = /^([\s\S]*\s)?\S*$/, first = (box.value.trim() ? box.value.trim() + " " : "");
+    var terms = Array.prototype.map.call(list.options, function (one) { return one.value.slice(one.value.indexOf(first) === 0 ? first.length : 0); });
+    box.addEventListener("input", function (event) {
+      if (event.inputType === "insertReplacementText" || !event.inputType) return;
+      var before = (words.exec(box.value) || [])[1] || "";
+      if (list.dataset.before === before) return;
+      list.dataset.before = before;
+      terms.forEach(function (term, n) { list.options[n].value = before + term; });
+    });
+  }
+
   document.addEventListener("click", function (event) {
     var code = event.target.closest("[data-copy]");
     if (!code || !navigator.clipboard) return;
