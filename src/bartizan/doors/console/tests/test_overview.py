@@ -20,6 +20,7 @@ from bartizan.core.decision import Action
 from bartizan.doors.console.health import Pulse
 from bartizan.doors.console.needs import BURST, bursts
 from bartizan.doors.console.pages.overview import RANGES, bounds, say
+from bartizan.doors.console.render import iso
 from bartizan.home.alarms import alarms, raise_alarm
 from bartizan.ledger.writer import Writer
 from bartizan.vault.accounts import Role
@@ -116,6 +117,30 @@ def test_a_gateway_that_is_gone_is_the_first_thing_said(up: RunningConsole) -> N
     text = up.browser(Role.VIEWER).get("/").text
     assert "The gateway does not answer" in text and "nothing passes unexamined" in text
     assert "Nothing needs you" not in text
+
+
+def test_a_gateway_that_went_away_is_told_with_how_stale_its_numbers_are(up: RunningConsole) -> None:
+    now_s, browser = [time.time() - 2 * 3600], up.browser(Role.VIEWER)
+    gateway = ThreadingHTTPServer(("127.0.0.1", 0), Ready)
+    thread = threading.Thread(target=lambda: gateway.serve_forever(poll_interval=0.01))
+    thread.start()
+    up.console.pulse.close()
+    pulse = Pulse(f"http://127.0.0.1:{gateway.server_port}", up.home.config, clock=lambda: now_s[0])
+    up.console.pulse = pulse
+    heard = pulse.health(wait_s=DEADLINE_S)
+    gateway.shutdown()
+    gateway.server_close()
+    thread.join()
+    now_s[0] = time.time()
+    gone = pulse.health(wait_s=DEADLINE_S)
+    assert heard.answers and not gone.answers and gone.heard_us == heard.heard_us
+    page = browser.get("/").text
+    since = re.search(r'The gateway does not answer since\s+<time datetime="([^"]+)"', page)
+    assert since and since[1] == iso(heard.heard_us)
+    assert "The gateway's numbers are from then." in page and "nothing passes unexamined" in page
+    token = up.console.accounts.add_token(up.account("program@example.org", Role.VIEWER).person, "t", 1)[1]
+    told = browser.api("GET", "/", token).json["gateway"]
+    assert isinstance(told, dict) and (told["answers"], told["heard_us"]) == (False, heard.heard_us)
 
 
 def test_what_waits_is_named_with_one_thing_to_do_each(served: RunningConsole) -> None:

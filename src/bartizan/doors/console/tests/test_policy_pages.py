@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from html import unescape
@@ -251,6 +252,31 @@ def test_an_exception_from_what_takes_two_says_that_one_makes_it(up: RunningCons
     up.home.config.policy_path.write_text(before + clause + changed)
     up.home.policy_file.check()
     assert rule in browser.get(f"/policy/{WATCH}").text
+
+
+def test_of_two_who_save_at_once_one_wins_and_the_other_is_told(up: RunningConsole) -> None:
+    before = len(Versions(up.home.state).before())
+    racers = []
+    for number in range(4):
+        browser = author(up, f"Racer {number}")
+        page = browser.post(f"/policy/{WATCH}/preview", edited(up, "then: redact", f"then: redact  # {number}"))
+        racers.append((browser, page))
+    start = threading.Barrier(len(racers))
+    answers: list[Answer] = []
+
+    def save(browser: Browser, page: Answer) -> None:
+        start.wait(20)
+        answers.append(saved(browser, up, page, "clause", WATCH))
+
+    threads = [threading.Thread(target=save, args=racer) for racer in racers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(answer.status for answer in answers) == [303, 409, 409, 409]
+    assert all("Somebody changed the policy" in words(answer) for answer in answers if answer.status == 409)
+    assert len(Versions(up.home.state).before()) == before + 1
+    assert sum(f"# {number}" in text(up) for number in range(4)) == 1
 
 
 def test_mode_example_and_exception_come_and_go(up: RunningConsole) -> None:
