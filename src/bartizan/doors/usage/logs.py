@@ -70,9 +70,9 @@ def logs(
 ) -> int:
     """Say which AI services are used, by how many people and how much, from logs of proxies, DNS, firewalls and clouds.
 
-    SOURCE is a file, a folder or `-` for standard input, also packed with gzip, zstd, bzip2 or xz. The format of each is
-    told by its content. Lines that cannot be read are counted, never fatal. A source that could not be read as a whole
-    is said: exit code 3.
+    SOURCE is a file, a folder or `-` for standard input, also packed with gzip, zstd, bzip2 or xz. The format of each
+    is told by its content. Lines that cannot be read are counted, never fatal. A source that could not be read as a
+    whole is said: exit code 3.
     """
     if formats:
         _list_formats(format_)

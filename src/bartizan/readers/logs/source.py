@@ -1,8 +1,8 @@
 """From the bytes of a source, as they come, to lines: unpacked, decoded, in blocks of a bounded size.
 
-Nothing here fails: what cannot be read ends the source, and the tally says why. Blocks are cut by content alone, so that
-it does not matter in which pieces a source arrives. An empty chunk says that there is nothing more right now: lines that
-are whole are handed on then, for whoever follows a growing log.
+Nothing here fails: what cannot be read ends the source, and the tally says why. Blocks are cut by content alone, so
+that it does not matter in which pieces a source arrives. An empty chunk says that there is nothing more right now:
+lines that are whole are handed on then, for whoever follows a growing log.
 """
 
 from __future__ import annotations

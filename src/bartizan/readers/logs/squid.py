@@ -71,7 +71,7 @@ def _visit(line: bytes, wanted: Wanted, tally: Tally) -> Visit | None:
 
 
 def _client(front: bytes) -> bytes:
-    """The client among the fields in front of the result: the first address, else what stands behind the milliseconds."""
+    """The client, of the fields in front of the result: the first address, else what stands behind the milliseconds."""
     fields = front.split()
     address = next((match for field in fields if (match := _ADDRESS.fullmatch(field))), None)
     if address:

@@ -115,7 +115,7 @@ class Tally:
         return us - offset_us
 
     def year_us(self, us: int) -> int:
-        """The moment of a stamp without a year, given as if in 1972: the last such one before the source was written."""
+        """The moment of a stamp without a year, given as if in 1972: the last before the source was written to."""
         if not self.reference_us:
             return 0
         stamp = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
