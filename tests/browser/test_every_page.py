@@ -14,6 +14,7 @@ from scene import Day, Scene, ordinary, scene
 
 from bartizan.doors.console.process import ways
 from bartizan.doors.console.routes import Needs
+from bartizan.events.saved import SavedViews
 from bartizan.vault.accounts import Role
 
 # axe-core takes half a second. What it finds changes with the theme, and where the layout folds.
@@ -47,6 +48,11 @@ def links(up: Scene, day: Day) -> list[str]:
     return [link.removeprefix(up.url) for link in day.links.values()]
 
 
+def saved_view(up: Scene, day: Day) -> list[str]:
+    made = SavedViews(up.home.state).save(up.account(ALL, *Role).person, "Held", "q=action%3Areview")
+    return [f"/events/views/{made.id}"]
+
+
 def gateway_key(up: Scene, day: Day) -> list[str]:
     return [f"/settings/keys/{min(up.home.vault.keys(), key=lambda key: key.name).id}"]
 
@@ -54,6 +60,7 @@ def gateway_key(up: Scene, day: Day) -> list[str]:
 NAMED: Mapping[str, Named] = {
     "/c/{token}": Named(links, ""),
     "/events/{id}": Named(of("/events/{exchange}", "redact", "block", "review"), opened=True),
+    "/events/views/{id}": Named(saved_view),
     "/events/{id}/exception": Named(of("/events/{exchange}/exception", "redact")),
     "/ledger/forget/{pseudonym}": Named(person("/ledger/forget/{}")),
     "/ledger/proof/{exchange}": Named(of("/ledger/proof/{exchange}", "redact")),
