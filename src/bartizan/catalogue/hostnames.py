@@ -10,23 +10,25 @@ import re
 MAX_HOST = 253  # RFC 1035, 2.3.4, without the last dot.
 MAX_RAW = 1024  # What a host with a scheme, a user and a port may measure before it is none.
 
-_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
-_PLAIN = re.compile(rf"(?=.{{1,{MAX_HOST}}}\Z)(?:{_LABEL}\.)*{_LABEL}")
-_ADDRESS = re.compile(r"(?:0x[0-9a-f]*|\d+)(?:\.(?:0x[0-9a-f]*|\d+)){0,3}")
+# Looser than the RFC at the ends of labels, as names in logs are; every part has one way to match.
+_PLAIN = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*+")
+_NUMBER = re.compile(r"0x[0-9a-f]*|\d+")  # WHATWG URL: a last label like that makes an IPv4 address of the host.
 
 
 def hostname(raw: str) -> str:
     """The lower-case A-label of what was logged, "" where that is no name of a host."""
     host = raw.lower()
-    if not _PLAIN.fullmatch(host):
+    if len(host) > MAX_HOST or not _PLAIN.fullmatch(host):
         host = _dug_out(host)
-    return "" if _ADDRESS.fullmatch(host) else host
+    if host[-1:].isalpha() and "0x" not in host:
+        return host
+    return "" if _NUMBER.fullmatch(host.rpartition(".")[2]) else host
 
 
 def _dug_out(text: str) -> str:
     if len(text) > MAX_RAW:
         return ""
-    host = text.strip().strip("\"'")
+    host = text.strip(" \t\r\n\"'")
     host = host.partition("://")[2] or host
     host = re.split(r"[/?#\\]", host, maxsplit=1)[0].rpartition("@")[2]
     if host.startswith("["):
@@ -34,10 +36,10 @@ def _dug_out(text: str) -> str:
     name, colon, port = host.rpartition(":")
     if colon and port.isdigit():
         host = name
-    host = host.removesuffix(".")
     if not host.isascii():
         host = _ascii(host)
-    return host if _PLAIN.fullmatch(host) else ""
+    host = host.removesuffix(".")
+    return host if len(host) <= MAX_HOST and _PLAIN.fullmatch(host) else ""
 
 
 def _ascii(host: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bartizan.catalogue.hostnames import hostname
 from bartizan.catalogue.listing import Listed
 
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ class Wanted(dict[bytes, Listed | None]):
         self.cleared = 0
 
     def __missing__(self, raw: bytes) -> Listed | None:
-        listed = self._catalogue.lookup(raw.decode("utf-8", "replace"))
-        found = listed if listed.matters else None
+        found = self._catalogue.known(hostname(raw.decode("utf-8", "replace")))
+        if found is not None and not found.matters:
+            found = None
         if len(raw) <= MAX_KEY:
             if len(self) >= MAX_CACHED:
                 self.clear()
