@@ -1,8 +1,8 @@
 """The register as a file: CSV for spreadsheets, JSON for programs, and back again.
 
-What is read must be what was written: a column that is missing stays as it was, an empty cell empties the field. A cell
-that a spreadsheet would take for a formula gets an apostrophe in front, which is taken away again when it is read (OWASP,
-CSV Injection). Everything that is wrong is said at once, by line; nothing is changed then.
+What is read must be what was written: a column that is missing stays as it was, an empty cell empties the field. A
+cell that a spreadsheet would take for a formula gets an apostrophe in front, which is taken away again when it is read
+(OWASP, CSV Injection). Everything that is wrong is said at once, by line; nothing is changed then.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from bartizan.core.errors import ConfigError, Problem
 from bartizan.inventory import fields
 from bartizan.inventory.fields import FIELDS
 from bartizan.inventory.register import Register
-from bartizan.inventory.system import Sort, Status, System, iso, when
+from bartizan.inventory.system import Status, System, iso, when
+from bartizan.readers.logs.usage import Sort
 
 SCHEMA = "bartizan.register/1"
 WRITTEN = ("id", "status", "alternative", *FIELDS)  # What a file can change.
