@@ -12,6 +12,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "lookup": ("bartizan.doors.usage.lookup:lookup", "Say which AI service a host belongs to."),
     "code": ("bartizan.doors.usage.code:code", "Find the AI that code uses; write its bill of materials."),
     "endpoint": ("bartizan.doors.usage.endpoint:endpoint", "Find the AI on this machine, without root and offline."),
+    "register": ("bartizan.doors.usage.register:register", "Keep the register of AI systems; decide what may be used."),
+    "restrict": ("bartizan.doors.usage.restrict:restrict", "Write block-lists of what is restricted or blocked."),
+    "verify": ("bartizan.doors.usage.verify:verify", "Say whether what is blocked still gets through, and how."),
 }
 
 EXAMPLES = """\b

@@ -119,9 +119,10 @@ def received(answer: object) -> Told:
     return Told(name, formats, lines, junk, bounded, why, head, observations)
 
 
-def tell(source: Source, how: How) -> Told:
+def tell(source: Source, how: How, wanted: Sought | None = None) -> Told:
     """Reads one source, here and now."""
-    observer, tally = Observer(sought()), tally_of(source, how)
+    wanted = sought() if wanted is None else wanted
+    observer, tally = Observer(wanted), tally_of(source, how)
     told = Told(source.name, bounded=tally.bounded, why=source.why)
     if source.why:
         return told
@@ -131,7 +132,7 @@ def tell(source: Source, how: How) -> Told:
         told.why = (error.strerror or type(error).__name__).lower()
         return told
     try:
-        became = read(_read(descriptor, told), sought(), tally, observer.add, format_of(how))
+        became = read(_read(descriptor, told), wanted, tally, observer.add, format_of(how))
     finally:
         os.close(descriptor)
     told.formats, told.lines, told.junk, told.head = became.formats, tally.read, tally.junk, became.head
