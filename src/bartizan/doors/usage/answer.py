@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TypeVar
+from itertools import groupby
 
 from bartizan.catalogue.listing import Listed
-from bartizan.doors.usage.observing import APP, Sought, Told
-from bartizan.readers.logs.observe import Observation
+from bartizan.catalogue.wanted import Wanted
+from bartizan.doors.usage.observing import Told
+from bartizan.readers.logs.observe import APP, Observation
 from bartizan.readers.logs.visit import Evidence
 from bartizan.report.decision import Json
 
@@ -23,7 +24,6 @@ WORDS = {
     Evidence.UPLOADED: "uploaded: something was sent, what it was is not known",
     Evidence.PROMPT: "prompt sent: requests to where prompts go",
 }
-_T = TypeVar("_T")
 
 
 @dataclass(slots=True)
@@ -76,19 +76,16 @@ class Line:
         }
 
 
-def lines(told: Told, sought: Sought, *, candidates: bool) -> Iterator[Line]:
+def lines(told: Told, sought: Wanted, *, candidates: bool) -> Iterator[Line]:
     """The observations of one source. Unknown hosts and look-alikes only where they are asked for."""
-    found: dict[tuple[str, str, str, Evidence], Line] = {}
-    for one in told.observations:
-        key = (one.actor, one.host, one.app, one.evidence)
-        line = found.get(key)
-        if line is None:
-            listed = sought[one.host.encode() if one.host else APP + one.app.strip().lower().encode("utf-8", "replace")]
-            if listed is None or (listed.service is None and not candidates):
-                continue
-            line = found[key] = Line(told.name, *key, listed)
-        line.add(one)
-    yield from found.values()
+    for key, same in groupby(told.observations, lambda one: one[:4]):
+        actor, host, app, evidence = key
+        listed = sought[host.encode() if host else APP + app.strip().lower().encode("utf-8", "replace")]
+        if listed is not None and (listed.service is not None or candidates):
+            line = Line(told.name, actor, host, app, evidence, listed)
+            for one in same:
+                line.add(one)
+            yield line
 
 
 @dataclass(slots=True)
@@ -184,10 +181,11 @@ class Answer:
     unread: int = 0
     left_out: int = 0
 
-    def add(self, told: Told, found: Iterable[Line]) -> None:
-        """Adds one source."""
+    def add(self, told: Told, found: Iterable[Line]) -> Iterator[Line]:
+        """Adds one source, and hands its observations on."""
         silent = True
         for line in found:
+            yield line
             service = line.listed.service
             silent = silent and service is None
             if service is not None:

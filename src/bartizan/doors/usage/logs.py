@@ -121,7 +121,7 @@ def _read(stack: ExitStack, sources: Iterable[Source], how: How, jobs: int) -> I
         pool = pool or stack.enter_context(Pool(jobs, deadline_s=DEADLINE_S))
         return pool.submit(
             "bartizan.doors.usage.observing:observed",
-            source.path, source.size, source.written_us, how.as_, how.zone, how.mapping,
+            source.path, source.size, source.written_us, how.as_, how.zone, how.mapping, how.daily,
         )  # fmt: skip
 
     for source in sources:
@@ -157,12 +157,12 @@ def _told(stack: ExitStack, every: Iterable[Told], format_: str, observations: b
     rows: list[Json] = []
     header = True
     for told in every:
-        found = list(answer.lines(told, sought, candidates=candidates or not observations))
-        whole.add(told, found)
+        found = whole.add(told, answer.lines(told, sought, candidates=candidates or not observations))
         tick()
         if not observations:
+            deque(found, maxlen=0)
             continue
-        new = [line.as_json() for line in found]
+        new = (line.as_json() for line in found)
         if format_ == "jsonl":
             _write_jsonl(new)
         elif format_ == "csv":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -11,22 +10,16 @@ from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from bartizan.catalogue.catalogue import Catalogue
-from bartizan.catalogue.listing import TIERS, Listed
-from bartizan.catalogue.wanted import MAX_CACHED, Wanted
-from bartizan.doors.usage.sources import Source, chunks, opened
+from bartizan.catalogue.wanted import Wanted
+from bartizan.doors.usage.sources import Source, chunks, opened, reason
+from bartizan.readers.logs import guess
 from bartizan.readers.logs.formats import named
-from bartizan.readers.logs.observe import FULL, Observation, Observer
+from bartizan.readers.logs.observe import FULL, Observations
 from bartizan.readers.logs.reading import NO_FORMAT, read
 from bartizan.readers.logs.source import BOMB, BROKEN, LAYERS, TRUNCATED
-from bartizan.readers.logs.visit import Evidence, Format, Tally
+from bartizan.readers.logs.visit import Format, Tally
 
 HALF_READ = frozenset({BOMB, BROKEN, LAYERS, TRUNCATED, FULL, NO_FORMAT})
-APP = b"app:"
-MAX_APP = 512
-SURE = ("A", "M", None)
-_EDITION = re.compile(
-    r"(?:\s*[(\[].*|\s+(?:enterprise|teams?|business|edu|desktop|app|web|plus|pro|for .*|by .*|[-–|] .*))$"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +28,13 @@ class How:
 
     Args:
         mapping: What columns mean, as `--save-mapping` wrote it, or "".
+        daily: Days are told apart, as the register does.
     """
 
     as_: str = ""
     zone: str = ""
     mapping: str = ""
+    daily: bool = False
 
 
 @dataclass(slots=True)
@@ -58,7 +53,7 @@ class Told:
     bounded: dict[str, int] = field(default_factory=dict)
     why: str = ""
     head: bytes = b""
-    observations: list[Observation] = field(default_factory=list)
+    observations: Observations = field(default_factory=Observations)
 
     @property
     def whole(self) -> bool:
@@ -66,79 +61,43 @@ class Told:
         return not self.why and not HALF_READ & self.bounded.keys()
 
 
-class Sought(Wanted):
-    """Hosts, and the names of applications (`app:name`), as the catalogue knows them."""
-
-    __slots__ = ("_apps", "_known", "_surely")
-
-    def __init__(self, catalogue: Catalogue) -> None:
-        super().__init__(catalogue)
-        self._known = catalogue
-        self._apps = {service.name.casefold(): service for service in reversed(catalogue.services())}
-        for kind in ("app_name", "entra_app_id"):
-            self._apps |= {value.casefold(): service for value, service in catalogue.signals(kind).items()}
-        self._surely = frozenset(value.casefold() for value in catalogue.signals("app_name"))
-
-    def __missing__(self, raw: bytes) -> Listed | None:
-        if not raw.startswith(APP):
-            return super().__missing__(raw)
-        name = raw[len(APP) : len(APP) + MAX_APP].decode("utf-8", "replace").strip().casefold()
-        found = self._named(name) or self._named(_EDITION.sub("", name))
-        if len(self) < MAX_CACHED:
-            self[raw] = found
-        return found
-
-    def _named(self, name: str) -> Listed | None:
-        listed = self._known.lookup(name) if "." in name else Listed("")
-        service = self._apps.get(name) or listed.service
-        if service is None:
-            return None
-        # A directory of tools names many a thing as other software is named too; curated lists do not.
-        tier = next((one for one in TIERS.values() if self._known.hosts(service.id, (one,))), None)
-        return Listed("", service, tier, pattern="app_name") if tier in SURE or name in self._surely else None
-
-
 @cache
-def sought() -> Sought:
+def sought() -> Wanted:
     """The catalogue, once a process."""
-    return Sought(Catalogue.load())
+    return Catalogue.load().wanted()
 
 
-def observed(path: bytes, size: int, written_us: int, as_: str, zone: str, mapping: str) -> tuple[object, ...]:
+def observed(path: bytes, size: int, written_us: int, as_: str, zone: str, mapping: str, daily: bool) -> object:
     """What one file tells. Values alone, for they travel between processes."""
-    source = Source(path, size=size, written_us=written_us)
-    told = tell(source, How(as_, zone, mapping))
-    rows = [(*row[:3], int(row.evidence), *row[4:]) for row in told.observations]
-    return told.name, told.formats, told.lines, told.junk, told.bounded, told.why, told.head, rows
+    told = tell(Source(path, size=size, written_us=written_us), How(as_, zone, mapping, daily))
+    return told.name, told.formats, told.lines, told.junk, told.bounded, told.why, told.head, told.observations.packed()
 
 
 def received(answer: object) -> Told:
     """What `observed` gave, as it was."""
-    name, formats, lines, junk, bounded, why, head, rows = cast("tuple[Any, ...]", answer)  # As `observed` gave them.
-    observations = [Observation._make((*row[:3], Evidence(row[3]), *row[4:])) for row in rows]
-    return Told(name, formats, lines, junk, bounded, why, head, observations)
+    name, formats, lines, junk, bounded, why, head, packed = cast("tuple[Any, ...]", answer)  # As `observed` gave them.
+    return Told(name, formats, lines, junk, bounded, why, head, Observations.unpacked(packed))
 
 
-def tell(source: Source, how: How, wanted: Sought | None = None) -> Told:
+def tell(source: Source, how: How) -> Told:
     """Reads one source, here and now."""
-    wanted = sought() if wanted is None else wanted
-    observer, tally = Observer(wanted), tally_of(source, how)
-    told = Told(source.name, bounded=tally.bounded, why=source.why)
+    tally = tally_of(source, how)
+    told = Told(source.name, bounded=tally.bounded, why=source.why, observations=Observations(daily=how.daily))
     if source.why:
         return told
     try:
         descriptor = opened(source)
     except OSError as error:
-        told.why = (error.strerror or type(error).__name__).lower()
+        told.why = reason(error)
         return told
+    wanted, add = sought(), told.observations.add
     try:
-        became = read(_read(descriptor, told), wanted, tally, observer.add, format_of(how))
+        became = read(_read(descriptor, told), wanted, tally, lambda visit: add(visit, wanted), format_of(how))
     finally:
         os.close(descriptor)
     told.formats, told.lines, told.junk, told.head = became.formats, tally.read, tally.junk, became.head
-    told.observations = list(observer.observations())
-    if observer.lost:
-        tally.bound(FULL, observer.lost)
+    if told.observations.lost:
+        tally.bound(FULL, told.observations.lost)
     return told
 
 
@@ -149,6 +108,8 @@ def tally_of(source: Source, how: How) -> Tally:
 
 def format_of(how: How) -> Format | None:
     """The format that somebody asked for. Raises UsageError."""
+    if how.mapping:
+        return guess.format_of(guess.parsed(how.mapping.encode()))
     return named(how.as_) if how.as_ else None
 
 
@@ -156,4 +117,4 @@ def _read(descriptor: int, told: Told) -> Iterator[bytes]:
     try:
         yield from chunks(descriptor)
     except OSError as error:  # A disk or a network drive that ends in the middle: what was there counts.
-        told.why = (error.strerror or type(error).__name__).lower()
+        told.why = reason(error)

@@ -52,7 +52,7 @@ class Sources:
             try:
                 is_folder = stat.S_ISDIR(_status(path).st_mode)
             except OSError as error:
-                yield Source(path, why=_reason(error))
+                yield Source(path, why=reason(error))
                 continue
             if is_folder:
                 yield from self._below(path)
@@ -63,7 +63,7 @@ class Sources:
         try:
             found = _status(path)
         except OSError as error:
-            yield Source(path, why=_reason(error))
+            yield Source(path, why=reason(error))
             return
         regular = stat.S_ISREG(found.st_mode)
         if regular and (found.st_dev, found.st_ino) in self._seen:
@@ -80,7 +80,7 @@ class Sources:
                 with os.scandir(here) as found:
                     entries = sorted(found, key=lambda entry: rotation(entry.name))
             except OSError as error:
-                yield Source(here, why=_reason(error))
+                yield Source(here, why=reason(error))
                 continue
             inner = []
             for entry in entries:
@@ -117,5 +117,6 @@ def _status(path: bytes) -> os.stat_result:
     return Path(os.fsdecode(path)).stat()
 
 
-def _reason(error: OSError) -> str:
+def reason(error: OSError) -> str:
+    """Why something could not be read, in the words of the system."""
     return (error.strerror or type(error).__name__).lower()

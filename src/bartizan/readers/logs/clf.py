@@ -41,7 +41,7 @@ def read(source: Iterator[bytes], wanted: Wanted, tally: Tally) -> Iterator[Visi
         try:
             method, target, _ = line.split(b'"', 2)[1].split(b" ", 2)
             if method == b"CONNECT":
-                if wanted[target] is None:
+                if wanted[target.removesuffix(b":443")] is None:
                     continue
             elif target[:4] == b"http" and wanted[target.split(b"/", 3)[2]] is None:
                 continue

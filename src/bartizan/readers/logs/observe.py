@@ -1,25 +1,35 @@
-"""Visits, counted: one observation for every actor, host, evidence, account and day of a source."""
+"""Visits, counted: one observation for every actor, host, evidence, account and answer of a source, and day if asked.
+
+A log of a year has few of them beside its lines, and a hostile one as many as it has lines. So they are kept in columns
+of numbers, some 200 bytes each, and there is a most of them.
+"""
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from bartizan.readers.logs.visit import DAY_US, Evidence, Visit, Wanted
 
-MAX_KEYS = 200_000  # Of one source: about 100 MB.
-APP = b"app:"
+MAX_KEYS = 300_000  # Of one source: about 100 MB, with the names in them.
 MAX_ACTOR = 256  # Code points of a name.
-FULL = "observations beyond 200,000 of one source: not counted"
+FULL = "observations beyond 300,000 of one source: not counted"
+APP = b"app:"
+MOST = 2**62  # More than any number that an honest log adds up to.
+_DAYS, _NAMES = 24, 20  # Bits of a day, and of the number of a name; the names are fewer than the keys.
+_COLUMNS = 5  # visits, bytes up, bytes down, first, last
+
+Packed = tuple[list[str], list[int], list[bytes], int]
 
 
 class Observation(NamedTuple):
-    """Visits of one actor to one host on one day with one evidence.
+    """Visits of one actor to one host with one evidence.
 
     Args:
         host: As the catalogue writes it; "" where `app` is what was used.
-        day: Days since 1970, UTC; 0 where the source has no time.
         denied: The source let nothing through.
+        day: Days since 1970, UTC; 0 where the source has no time, or days are not told apart.
     """
 
     actor: str
@@ -36,51 +46,102 @@ class Observation(NamedTuple):
     last_us: int
 
 
-class Observer:
-    """Counts the visits of one source. Bounded: `lost` says how many visits had no room."""
+class Observations:
+    """Those of one source. Bounded: `lost` says how many visits had no room.
 
-    def __init__(self, wanted: Wanted, max_keys: int = MAX_KEYS) -> None:
-        self._wanted, self._max = wanted, max_keys
-        self._rows: dict[tuple[str, str, str, Evidence, str, bool, int], list[int]] = {}
+    Args:
+        daily: Days are told apart.
+    """
+
+    def __init__(self, *, daily: bool = False, max_keys: int = MAX_KEYS) -> None:
+        assert max_keys * 3 < 2**_NAMES
+        self._daily, self._max = daily, max_keys
+        self._names: dict[str, int] = {}
+        self._rows: dict[int, int] = {}
+        self._columns = [array("q") for _ in range(_COLUMNS)]
         self.lost = 0
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def add(self, visit: Visit) -> None:
-        """Counts one."""
+    def add(self, visit: Visit, wanted: Wanted) -> None:
+        """Counts one visit to what matters; `wanted` says what does, also of applications (`app:name`)."""
         time_us, actor, raw, evidence, up, down, app, account, denied = visit
         # The same map that told the reader that this line matters; a reader that did not ask it is asked for here.
-        found = self._wanted[raw or APP + app.strip().lower().encode("utf-8", "replace")]
+        found = wanted[raw or APP + app.strip().lower().encode("utf-8", "replace")]
         if found is None:
             return
-        host = ""
-        if raw:
-            host, app = getattr(found, "host", ""), ""  # As the catalogue writes it.
-        key = (actor[:MAX_ACTOR], host, app[:MAX_ACTOR], evidence, account[:MAX_ACTOR], denied, time_us // DAY_US)
+        what = getattr(found, "host", "") if raw else app  # A host as the catalogue writes it.
+        day = min(max(time_us // DAY_US, 0), 2**_DAYS - 1) if self._daily else 0
+        if (
+            len(self._rows) >= self._max
+            and not {actor[:MAX_ACTOR], what[:MAX_ACTOR], account[:MAX_ACTOR]} <= self._names.keys()
+        ):
+            self.lost += 1
+            return
+        key = self._named(actor) << _NAMES | self._named(what)
+        key = (key << 1 | (not raw)) << 4 | evidence
+        key = ((key << _NAMES | self._named(account)) << 1 | denied) << _DAYS | day
         row = self._rows.get(key)
+        visits, ups, downs, first, last = self._columns
         if row is None:
             if len(self._rows) >= self._max:
                 self.lost += 1
                 return
-            self._rows[key] = [1, up, down, time_us, time_us]
+            self._rows[key] = len(self._rows)
+            for column, value in zip(self._columns, (1, up, down, time_us, time_us), strict=True):
+                column.append(min(value, MOST))
             return
-        row[0] += 1
-        row[1] += up
-        row[2] += down
+        visits[row] += 1
+        ups[row] = min(ups[row] + up, MOST)
+        downs[row] = min(downs[row] + down, MOST)
         if time_us:
-            if time_us < row[3] or not row[3]:
-                row[3] = time_us
-            if time_us > row[4]:
-                row[4] = time_us
+            if time_us < first[row] or not first[row]:
+                first[row] = time_us
+            if time_us > last[row]:
+                last[row] = time_us
 
-    def observations(self) -> Iterator[Observation]:
-        """What was counted, in the order of its first visit."""
-        for key, row in self._rows.items():
-            yield Observation(*key, *row)
+    def __iter__(self) -> Iterator[Observation]:
+        """What was counted; those of one actor, host and evidence stand together, in the order in which actors came."""
+        names = list(self._names)
+        columns, most = self._columns, 2**_NAMES - 1
+        for key in sorted(self._rows):
+            row = self._rows[key]
+            day, rest = key & 2**_DAYS - 1, key >> _DAYS
+            denied, rest = bool(rest & 1), rest >> 1
+            account, rest = names[rest & most], rest >> _NAMES
+            evidence, rest = Evidence(rest & 15), rest >> 4
+            is_app, rest = rest & 1, rest >> 1
+            what, actor = names[rest & most], names[rest >> _NAMES]
+            host, app = ("", what) if is_app else (what, "")
+            yield Observation(actor, host, app, evidence, account, denied, day, *(column[row] for column in columns))
 
-    def taken(self) -> list[Observation]:
-        """The same, and counting begins anew: for a source that goes on."""
-        rows = list(self.observations())
+    def packed(self) -> Packed:
+        """All of it as plain values, for another process."""
+        return list(self._names), list(self._rows), [column.tobytes() for column in self._columns], self.lost
+
+    @classmethod
+    def unpacked(cls, packed: Packed) -> Observations:
+        """What was packed."""
+        names, keys, columns, lost = packed
+        made = cls()
+        made._names = {name: n for n, name in enumerate(names)}
+        made._rows = {key: row for row, key in enumerate(keys)}
+        for column, data in zip(made._columns, columns, strict=True):
+            column.frombytes(data)
+        made.lost = lost
+        return made
+
+    def clear(self) -> None:
+        """Begins anew, for a source that goes on."""
+        self._names.clear()
         self._rows.clear()
-        return rows
+        for column in self._columns:
+            del column[:]
+
+    def _named(self, name: str) -> int:
+        name = name[:MAX_ACTOR]
+        number = self._names.get(name)
+        if number is None:
+            number = self._names[name] = len(self._names)
+        return number

@@ -40,7 +40,7 @@ def read(source: Iterator[bytes], wanted: Wanted, tally: Tally) -> Iterator[Visi
         try:
             _, _, _, _, _, method, url, _ = line.split(None, 7)
             if method == b"CONNECT":
-                if wanted[url] is None:
+                if wanted[url.removesuffix(b":443")] is None:
                     continue
             elif url[:4] == b"http" and wanted[url.split(b"/", 3)[2]] is None:
                 continue
