@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import astuple
+from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 import orjson
 
+from bartizan.config import options
 from bartizan.core.errors import UsageError
-from bartizan.doors.usage import answer, observing
+from bartizan.doors.usage import answer, observing, printing
 from bartizan.doors.usage.observing import How, Told
 from bartizan.doors.usage.sources import Source, Sources
 from bartizan.report.table import show as table
@@ -24,6 +26,7 @@ from bartizan.workers import Lost, Pool
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from bartizan.doors.usage.recording import Keep
     from bartizan.report.decision import Json
 
 DEADLINE_S = 86_400.0  # One source. A TB takes some hours.
@@ -39,6 +42,9 @@ Examples:
   bartizan usage logs dns.log.gz --format json
   bartizan usage logs --observations --format jsonl proxy.log
   ssh gateway cat /var/log/dnsmasq.log | bartizan usage logs - --timezone Europe/Berlin
+  bartizan usage logs --preview --save-mapping export.mapping export.csv
+  bartizan usage logs --mapping export.mapping --record export.csv
+  bartizan usage logs --follow /var/log/squid/access.log
 """
 
 
@@ -49,7 +55,16 @@ Examples:
 @click.option("--as", "as_", metavar="FORMAT", default="", help="Read all as this format, whatever they look like.")
 @click.option("--timezone", "zone", metavar="ZONE", default="", help="Of logs that do not say theirs.  [default: UTC]")
 @click.option("--formats", is_flag=True, help="List the formats that are read.")
+@click.option("--preview", is_flag=True, help="Show what the first rows are taken for, and read no further.")
+@click.option("--save-mapping", type=click.Path(dir_okay=False, path_type=Path), help="Keep what columns were guessed.")
+@click.option(
+    "--mapping", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Read columns as they were kept."
+)
+@click.option("--follow", is_flag=True, help="Go on while a file grows and is rotated, until interrupted.")
+@click.option("--record", is_flag=True, help="Feed the register of AI systems in --home.")
+@click.option("--origin", metavar="NAME", default="", help="With --record: what these logs are called, as in proxy-1.")
 @click.option("--jobs", type=click.IntRange(1, 64), help="Processes to work in.  [default: one a core]")
+@options.home
 @click.option(
     "--format",
     "format_",
@@ -65,7 +80,14 @@ def logs(
     as_: str,
     zone: str,
     formats: bool,
+    preview: bool,
+    save_mapping: Path | None,
+    mapping: Path | None,
+    follow: bool,
+    record: bool,
+    origin: str,
     jobs: int | None,
+    home: Path | None,
     format_: str,
 ) -> int:
     """Say which AI services are used, by how many people and how much, from logs of proxies, DNS, firewalls and clouds.
@@ -79,10 +101,24 @@ def logs(
         return 0
     if not sources:
         raise click.UsageError("say which logs to read, or --formats")
-    how = How(as_, _zone(zone))
+    folder = options.settings(home).home
+    how = How(as_, _zone(zone), mapping.read_text("utf-8", "replace") if mapping else "", str(folder), record)
     observing.format_of(how)  # A mistake is told before anything is read.
+    found = Sources(sources)
+    if preview or save_mapping:
+        from bartizan.doors.usage.mapping import shown
+
+        return shown(next(iter(found)), how, save_mapping, format_)
     with ExitStack() as stack:
-        return _told(stack, _read(stack, Sources(sources), how, jobs or _cores()), format_, observations, candidates)
+        keep = stack.enter_context(_recording(home, how, origin)) if record else None
+        if follow:
+            from bartizan.doors.usage.follow import followed
+
+            if len(sources) != 1 or format_ not in ("text", "jsonl"):
+                raise click.UsageError("--follow takes one file, and prints text or jsonl")
+            return followed(next(iter(found)), how, format_, candidates, keep)
+        every = _read(stack, found, how, jobs or _cores())
+        return _told(stack, _kept(every, keep), how, format_, observations, candidates)
 
 
 def _zone(name: str) -> str:
@@ -103,9 +139,9 @@ def _list_formats(format_: str) -> None:
     elif format_ == "json":
         click.echo(orjson.dumps({"schema": "bartizan.log-formats/1", "formats": rows}, option=orjson.OPT_INDENT_2))
     elif format_ == "jsonl":
-        _write_jsonl(rows)
+        printing.as_jsonl(rows)
     else:
-        _write_csv(("id", "title", "unit", "source"), rows)
+        printing.as_csv(("id", "title", "unit", "source"), rows)
 
 
 def _read(stack: ExitStack, sources: Iterable[Source], how: How, jobs: int) -> Iterator[Told]:
@@ -121,7 +157,7 @@ def _read(stack: ExitStack, sources: Iterable[Source], how: How, jobs: int) -> I
         pool = pool or stack.enter_context(Pool(jobs, deadline_s=DEADLINE_S))
         return pool.submit(
             "bartizan.doors.usage.observing:observed",
-            source.path, source.size, source.written_us, how.as_, how.zone, how.mapping, how.daily,
+            source.path, source.size, source.written_us, *astuple(how),
         )  # fmt: skip
 
     for source in sources:
@@ -150,9 +186,23 @@ def _answered(source: Source, future: Future[object] | None, how: How) -> Told:
         return Told(source.name, why=lost.why)
 
 
-def _told(stack: ExitStack, every: Iterable[Told], format_: str, observations: bool, candidates: bool) -> int:
+def _recording(home: Path | None, how: How, origin: str) -> AbstractContextManager[Keep]:
+    from bartizan.doors.usage.recording import recording
+
+    return recording(home, how, origin)
+
+
+def _kept(every: Iterable[Told], keep: Keep | None) -> Iterator[Told]:
+    """Every source, fed to the register on its way."""
+    for told in every:
+        if keep is not None and told.formats:
+            keep(told)
+        yield told
+
+
+def _told(stack: ExitStack, every: Iterable[Told], how: How, format_: str, observations: bool, candidates: bool) -> int:
     whole = answer.Answer()
-    sought = observing.sought()
+    sought = observing.sought(how.home)
     tick = _progress(stack)
     rows: list[Json] = []
     header = True
@@ -164,15 +214,15 @@ def _told(stack: ExitStack, every: Iterable[Told], format_: str, observations: b
             continue
         new = (line.as_json() for line in found)
         if format_ == "jsonl":
-            _write_jsonl(new)
+            printing.as_jsonl(new)
         elif format_ == "csv":
-            _write_csv(OBSERVATION_COLUMNS, new, header=header)
+            printing.as_csv(OBSERVATION_COLUMNS, new, header=header)
             header = False
         else:
             rows += new
     stack.close()  # The progress goes before the last words come.
     if observations and format_ == "json":
-        _write_json(
+        printing.as_json(
             {
                 "schema": "bartizan.observations/1",
                 "observations": rows,
@@ -190,15 +240,15 @@ def _told(stack: ExitStack, every: Iterable[Told], format_: str, observations: b
 
 def _write(whole: answer.Answer, format_: str) -> None:
     if format_ == "json":
-        _write_json(whole.as_json())
+        printing.as_json(whole.as_json())
         return
     rows = [
         use.as_json() for uses in (whole.services, whole.lookalikes, whole.candidates) for use in answer.ordered(uses)
     ]
     if format_ == "jsonl":
-        _write_jsonl(rows)
+        printing.as_jsonl(rows)
     elif format_ == "csv":
-        _write_csv(SERVICE_COLUMNS, rows)
+        printing.as_csv(SERVICE_COLUMNS, rows)
     else:
         from bartizan.doors.usage.words import told
 
@@ -210,32 +260,6 @@ def _coverage(whole: answer.Answer) -> None:
 
     for line in coverage(whole):
         click.echo(line, err=True)
-
-
-def _write_json(value: Json) -> None:
-    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-    sys.stdout.flush()
-
-
-def _write_jsonl(rows: Iterable[Json]) -> None:
-    for row in rows:
-        sys.stdout.buffer.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
-    sys.stdout.flush()
-
-
-def _write_csv(columns: tuple[str, ...], rows: Iterable[Json], *, header: bool = True) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    if header:
-        writer.writerow(columns)
-    writer.writerows([_cell(row[name]) for name in columns] for row in rows)
-    sys.stdout.flush()
-
-
-def _cell(value: object) -> str:
-    """One cell. A name that begins like a formula would be one in a spreadsheet."""
-    text = " ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
-    text = "".join(c if c.isprintable() else " " for c in text)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
 
 
 def _progress(stack: ExitStack) -> Callable[[], None]:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -19,6 +20,7 @@ from bartizan.readers.logs.reading import NO_FORMAT, read
 from bartizan.readers.logs.source import BOMB, BROKEN, LAYERS, TRUNCATED
 from bartizan.readers.logs.visit import Format, Tally
 
+OWN = ("catalogue.toml", "catalogue.update")  # Of a home: the organisation's words, and an update that was taken.
 HALF_READ = frozenset({BOMB, BROKEN, LAYERS, TRUNCATED, FULL, NO_FORMAT})
 
 
@@ -28,12 +30,14 @@ class How:
 
     Args:
         mapping: What columns mean, as `--save-mapping` wrote it, or "".
+        home: The folder whose catalogue is in force, or "".
         daily: Days are told apart, as the register does.
     """
 
     as_: str = ""
     zone: str = ""
     mapping: str = ""
+    home: str = ""
     daily: bool = False
 
 
@@ -62,14 +66,25 @@ class Told:
 
 
 @cache
-def sought() -> Wanted:
-    """The catalogue, once a process."""
-    return Catalogue.load().wanted()
+def catalogue(home: str = "") -> Catalogue:
+    """The catalogue in force, once a process. Raises InputError where a file of the home is broken."""
+    folder = Path(home)
+    if not home or not any((folder / name).exists() for name in OWN):
+        return Catalogue.load()
+    from bartizan.home import catalogues  # 100 ms that only those pay whose home says more.
+
+    return catalogues.catalogue(folder)
 
 
-def observed(path: bytes, size: int, written_us: int, as_: str, zone: str, mapping: str, daily: bool) -> object:
+@cache
+def sought(home: str = "") -> Wanted:
+    """What is looked for in logs, and what is known of it, once a process."""
+    return catalogue(home).wanted()
+
+
+def observed(path: bytes, size: int, written_us: int, *how: Any) -> object:  # Any: the fields of a How
     """What one file tells. Values alone, for they travel between processes."""
-    told = tell(Source(path, size=size, written_us=written_us), How(as_, zone, mapping, daily))
+    told = tell(Source(path, size=size, written_us=written_us), How(*how))
     return told.name, told.formats, told.lines, told.junk, told.bounded, told.why, told.head, told.observations.packed()
 
 
@@ -79,8 +94,8 @@ def received(answer: object) -> Told:
     return Told(name, formats, lines, junk, bounded, why, head, Observations.unpacked(packed))
 
 
-def tell(source: Source, how: How) -> Told:
-    """Reads one source, here and now."""
+def tell(source: Source, how: How, wanted: Wanted | None = None) -> Told:
+    """Reads one source, here and now. `wanted`: another map of what matters than the catalogue's."""
     tally = tally_of(source, how)
     told = Told(source.name, bounded=tally.bounded, why=source.why, observations=Observations(daily=how.daily))
     if source.why:
@@ -90,7 +105,7 @@ def tell(source: Source, how: How) -> Told:
     except OSError as error:
         told.why = reason(error)
         return told
-    wanted, add = sought(), told.observations.add
+    wanted, add = sought(how.home) if wanted is None else wanted, told.observations.add
     try:
         became = read(_read(descriptor, told), wanted, tally, lambda visit: add(visit, wanted), format_of(how))
     finally:

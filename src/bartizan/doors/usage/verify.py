@@ -13,10 +13,11 @@ import orjson
 
 from bartizan.catalogue.hostnames import hostname
 from bartizan.catalogue.listing import Listed
+from bartizan.catalogue.wanted import APP, Wanted
 from bartizan.config import options
 from bartizan.core.errors import UsageError
 from bartizan.doors.usage import observing
-from bartizan.doors.usage.observing import APP, How, Sought, Told
+from bartizan.doors.usage.observing import How, Told
 from bartizan.doors.usage.sources import Sources
 from bartizan.home import Home
 from bartizan.inventory.verify import Verified, Way, bypass
@@ -33,7 +34,7 @@ Examples:
 """
 
 
-class Watched(Sought):
+class Watched(Wanted):
     """Hosts of the catalogue, and those that are ways around a list."""
 
     __slots__ = ()
@@ -78,7 +79,7 @@ def verify(sources: tuple[bytes, ...], since: str | None, as_: str, home: Path |
             told = observing.tell(source, how, wanted)
             format_ids = max(told.formats, key=lambda id_: told.formats[id_], default="")
             yield from ((format_ids, one) for one in told.observations)
-            told.observations = []
+            told.observations.clear()
             read.append(told)
 
     def system_of(host: str, app: str) -> str | None:

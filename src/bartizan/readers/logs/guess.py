@@ -108,10 +108,11 @@ def rows(mapping: Mapping, sample: Sample) -> Iterator[Row]:
     get = _getter(mapping)
     for one in source[bool(mapping.names) :] if mapping.shape == "csv" else source:
         if row := get(one):
-            yield {role: " ".join(filter(None, (row.get(name, "") for name in held))) for role, held in _roles(mapping)}
+            yield {role: " ".join(filter(None, (row.get(name, "") for name in held))) for role, held in roles(mapping)}
 
 
-def _roles(mapping: Mapping) -> list[tuple[str, tuple[str, ...]]]:
+def roles(mapping: Mapping) -> list[tuple[str, tuple[str, ...]]]:
+    """What is known of the columns: a role and the columns that have it."""
     return [(role, held) for role, held in asdict(mapping.columns).items() if held]
 
 

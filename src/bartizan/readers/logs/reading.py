@@ -45,20 +45,47 @@ class Read:
             self.formats[format_.id] = self.formats.get(format_.id, 0) + count
 
 
-def read(chunks: Iterator[bytes], wanted: Wanted, tally: Tally, add: Add, as_: Format | None = None) -> Read:
+def read(
+    chunks: Iterator[bytes],
+    wanted: Wanted,
+    tally: Tally,
+    add: Add,
+    as_: Format | None = None,
+    into: Read | None = None,
+) -> Read:
     """Reads a source to its end and hands every visit to `add`. Never raises on what the source holds.
 
     Args:
         chunks: The bytes as they lie in the file. An empty one means that there is nothing more right now.
         as_: The format to read it as, whatever it looks like.
+        into: Where to count, for whoever looks while a source is read.
     """
-    return _Source(wanted, tally, add, as_).read(chunks)
+    return _Source(wanted, tally, add, as_, into or Read(tally)).read(chunks)
+
+
+def told(chunks: Iterator[bytes]) -> tuple[Format | None, Sample]:
+    """The format that a source seems to have, and the sample that says so. Reads no further than that."""
+    head, _ = peeked(unpacked(chunks, Tally()), HEAD_BYTES)
+    if binary := sniff.best(sniff.of_bytes(head), (Unit.BYTES,)):
+        return binary, sniff.of_bytes(head)
+    head, _ = peeked(text(iter((head,))), HEAD_BYTES)
+    if _in_objects(head):
+        sample = sniff.of_objects(head)
+        return sniff.best(sample, (Unit.RECORD,)), sample
+    lines = [line.rstrip(b"\r") for line in head.split(b"\n")]
+    sample = sniff.of_lines(lines[:-1] or lines)
+    return sniff.best(sample, TEXT), sample
+
+
+def _in_objects(head: bytes) -> bool:
+    """Whether JSON goes over many lines, or stands in one that is too long to be one of a log's."""
+    return JSON.match(head) is not None and not records.are_lines(head)
 
 
 class _Source:
-    def __init__(self, wanted: Wanted, tally: Tally, add: Add, as_: Format | None) -> None:
+    def __init__(self, wanted: Wanted, tally: Tally, add: Add, as_: Format | None, into: Read) -> None:
         self._wanted, self._tally, self._add, self._as = wanted, tally, add, as_
-        self._read = Read(tally)
+        self._read = into
 
     def read(self, chunks: Iterator[bytes]) -> Read:
         head, chunks = peeked(unpacked(chunks, self._tally), HEAD_BYTES)
@@ -69,17 +96,11 @@ class _Source:
             return self._read
         chunks = text(chunks)
         head, chunks = peeked(chunks, HEAD_BYTES)
-        if self._in_objects(head):
+        if (self._as is None or self._as.unit is Unit.RECORD) and _in_objects(head):
             self._objects(head, chunks)
         else:
             self._lines(chunks)
         return self._read
-
-    def _in_objects(self, head: bytes) -> bool:
-        """Whether JSON goes over many lines, or stands in one that is too long to be one of a log's."""
-        if self._as is not None and self._as.unit is not Unit.RECORD:
-            return False
-        return JSON.match(head) is not None and not records.are_lines(head)
 
     def _visits(self, visits: Iterator[Visit]) -> None:
         add = self._add
