@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import http.client
 import json
 import re
 import socket
@@ -14,6 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from running_gateway import BOOTSTRAP, DEADLINE_S, RunningGateway, free_port, gateway
+
+from bartizan.home import Home
+from bartizan.inventory.register import Register
+from bartizan.inventory.system import Status
 
 NETWORKS = "  networks: [127.0.0.0/8, '::1/128']\n"
 
@@ -46,6 +52,19 @@ class RunningProxy:
     def connected(self) -> socket.socket:
         """A connection of one's own."""
         return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+
+    def connect(self, authority: str, key: str = f"bartizan:{BOOTSTRAP}") -> tuple[int, dict[str, str], Any]:
+        """CONNECT by hand: status, headers (lower case), and the body where it was refused."""
+        credential = base64.b64encode(key.encode()).decode()
+        with self.connected() as connection:
+            connection.sendall(
+                f"CONNECT {authority} HTTP/1.1\r\nhost: {authority}\r\n"
+                f"proxy-authorization: Basic {credential}\r\n\r\n".encode()
+            )
+            answer = http.client.HTTPResponse(connection, method="CONNECT")
+            answer.begin()
+            body = answer.fp.read() if answer.status != 200 and answer.fp else b""
+            return answer.status, {k.lower(): v for k, v in answer.getheaders()}, json.loads(body) if body else None
 
     def records(self) -> list[dict[str, Any]]:
         """All records of the ledger."""
@@ -83,3 +102,13 @@ def proxy(
     upstreams = "" if "upstreams:" in config else "upstreams: {none: {url: 'http://127.0.0.1:9'}}\n"
     with gateway(home, {}, *flags, config=settings + upstreams + config, policy=policy) as platform:
         yield RunningProxy(platform, port, ca)
+
+
+def decided(home: Path, system: str, status: Status, *, instead: str = "") -> None:
+    """Somebody decides about a system in the register of this home."""
+    with Home.open(home, create=False) as opened:
+        register = Register(opened.state, opened.vault, opened.record)
+        for one in filter(None, (system, instead)):
+            if not opened.state.query("SELECT 1 FROM system WHERE id = ?", (one,)):
+                register.add(one, "ada", 1)
+        register.decide(system, status, "ada", 1, why="a test", alternative=instead)

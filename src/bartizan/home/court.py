@@ -67,8 +67,13 @@ class Court:
         content: bytes,
         began: float,
         facts: Mapping[str, object] | None = None,
+        *,
+        awaited: bool = True,
     ) -> Ticket:
-        """Hand the record of a decision to the ledger; its ticket. Raises StoreError."""
+        """Hand the record of a decision to the ledger; its ticket. Raises StoreError.
+
+        One that is not `awaited` may be written a little later, together with others.
+        """
         made = entry(
             subject,
             decision,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bartizan.ledger.writer import Writer
 
 TURNS = 3  # Turns of the loop that a record may wait for others. An idle turn takes some microseconds.
+LATER_S = 0.05  # How long one may wait that nobody waits for.
 AT_ONCE = 32  # Records that are handed over without waiting longer: the disk works while the rest is judged.
 
 Bodies = Sequence[tuple[str, bytes]]
@@ -51,15 +52,19 @@ class Ledger:
         """Opens the log. `told` hears of trouble, from the log's thread. Raises StoreBusy, StoreError."""
         self._loop = asyncio.get_running_loop()
         self._fresh: list[Ticket] = []  # of this turn of the loop
+        self._soon_over = False  # whether they are handed over at its end
         self._under_way: deque[Ticket] = deque()
         self.trouble: str = ""  # why the last batch could not be kept; "" while all is well
         self.writer: Writer = home.writer(name, on_durable=self._committed, on_alarm=told)
 
-    def append(self, entry: Mapping[str, object], bodies: Bodies = ()) -> Ticket:
-        """Hand a record over at the end of this turn of the loop."""
+    def append(self, entry: Mapping[str, object], bodies: Bodies = (), *, awaited: bool = True) -> Ticket:
+        """Hand a record over at the end of this turn of the loop; one that nobody waits for with the next such one."""
         ticket = Ticket(entry, bodies)
-        if not self._fresh:
+        if awaited and not self._soon_over:
+            self._soon_over = True
             self._loop.call_soon(self._soon, TURNS)
+        elif not self._fresh:
+            self._loop.call_later(LATER_S, self.hand_over)
         self._fresh.append(ticket)
         if len(self._fresh) >= AT_ONCE:
             self.hand_over()
@@ -91,7 +96,9 @@ class Ledger:
 
     def hand_over(self) -> None:
         """Give the ledger what this turn of the loop wrote down."""
-        fresh, self._fresh = self._fresh, []
+        fresh, self._fresh, self._soon_over = self._fresh, [], False
+        if not fresh:
+            return
         for ticket in fresh:
             try:
                 ticket.number = self.writer.append(ticket.entry, ticket.bodies, wake=False)

@@ -17,6 +17,8 @@ from bartizan.policy.conditions import Like, OneOf, Sanctioned, Time
 from bartizan.policy.explain import Said, about, explain
 from bartizan.policy.model import Policy
 from bartizan.readers.chat import chat, reply
+from bartizan.readers.logs.usage import Usage
+from bartizan.readers.tunnel import Known, Place, Tunnel, tunnel
 
 MONDAY_US = 1_767_571_200_000_000  # 2026-01-05T00:00Z: a time for whoever asks for none in particular.
 HALF_HOUR_US = 1_800_000_000
@@ -104,6 +106,8 @@ def subject_of(clause: Clause, example: Example) -> Subject:
         whole = read(body, context=context)
         return replace(whole, history=history)
     if example.usage is not None:
+        if Kind.FLOW in (facts.get("kind"), _first(clause, "kind")):
+            return replace(tunnel(_led_to(example.usage), context), history=history)
         return Subject(Kind.LOG, "", example.usage, Trust.FOREIGN, context=context, history=history)
     return Subject(
         kind=Kind(str(facts.get("kind") or _first(clause, "kind") or Kind.TEXT)),
@@ -115,6 +119,15 @@ def subject_of(clause: Clause, example: Example) -> Subject:
         context=context,
         history=history,
     )
+
+
+def _led_to(usage: Usage) -> Tunnel:
+    """The tunnel of somebody who uses AI in that way, before anything went through it."""
+    at = usage.reached
+    known = Known(at.system, at.name, at.tier, "tolerated" if usage.excepted else usage.status)
+    if at.lookalike_of:
+        known = Known(lookalike_of=at.lookalike_of)
+    return Tunnel(Place(f"{at.system}.example", 443, literal=False), known)
 
 
 def _context(clause: Clause, facts: dict[str, object]) -> Context:

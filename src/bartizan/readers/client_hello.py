@@ -10,7 +10,6 @@ RFC 9849 (encrypted ClientHello: the name in clear is then that of the provider,
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 MAX_HELLO_BYTES = 32 * 1024  # With the records around it. Post-quantum keys make honest ones some 2 KiB long.
@@ -101,18 +100,26 @@ def _read(message: bytes) -> ClientHello:
         _, at = _vector(message, at, width)
     name, encrypted = "", False
     protocols: tuple[str, ...] = ()
+    if at == len(message):
+        return ClientHello(True)
+    extensions, _ = _vector(message, at, 2)
+    at, end = 0, len(extensions)
     seen: set[int] = set()
-    if at < len(message):
-        extensions, _ = _vector(message, at, 2)
-        for kind, body in _extensions(extensions):
-            if kind in seen:
-                raise _Bad
-            seen.add(kind)
-            if kind == _SERVER_NAME:
-                name = _server_name(body)
-            elif kind == _ALPN:
-                protocols = _protocols(body)
-            encrypted = encrypted or kind == _ECH
+    while at < end:
+        kind, length = (
+            int.from_bytes(extensions[at : at + 2], "big"),
+            int.from_bytes(extensions[at + 2 : at + 4], "big"),
+        )
+        begin, at = at + 4, at + 4 + length
+        if at > end or kind in seen:
+            raise _Bad
+        seen.add(kind)
+        if kind == _SERVER_NAME:
+            name = _server_name(extensions[begin:at])
+        elif kind == _ALPN:
+            protocols = _protocols(extensions[begin:at])
+        elif kind == _ECH:
+            encrypted = True
     return ClientHello(True, name, protocols, encrypted)
 
 
@@ -123,14 +130,6 @@ def _vector(data: bytes, at: int, width: int) -> tuple[bytes, int]:
     if end > len(data) or begin > len(data):
         raise _Bad
     return data[begin:end], end
-
-
-def _extensions(data: bytes) -> Iterator[tuple[int, bytes]]:
-    at = 0
-    while at < len(data):
-        kind = int.from_bytes(data[at : at + 2], "big")
-        body, at = _vector(data, at + 2, 2)
-        yield kind, body
 
 
 def _server_name(body: bytes) -> str:

@@ -144,6 +144,7 @@ class Tunnel:
 
 
 def tunnel(content: Tunnel, context: Context) -> Subject:
-    """A tunnel as a subject. What it is about is a text below it, so that a grant can cover that and nothing else."""
-    about = Subject(Kind.TEXT, "/name", content.about, Trust.USER)
-    return Subject(Kind.FLOW, "", content, Trust.USER, children=(about,), context=context)
+    """A tunnel as a subject. What is known of it is a text below it, so that a grant can cover just that."""
+    known = content.known.system or content.known.lookalike_of
+    children = (Subject(Kind.TEXT, "/name", content.about, Trust.USER),) if known else ()
+    return Subject(Kind.FLOW, "", content, Trust.USER, children=children, context=context)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from bartizan.readers.tunnel import Place
 
 MAX_TRIED = 4  # Addresses of one host.
+FRESH_S = 5.0  # How long an answer may be used again: pages open many tunnels to one host at once.
+MAX_KNOWN = 4096
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 # Public by their number, and yet of the machine: Azure's agent. https://learn.microsoft.com/azure/virtual-network/
 _METADATA = frozenset({ipaddress.ip_address("168.63.129.16")})
@@ -64,6 +66,7 @@ class Resolver:
         """`networks` may be reached although they are not public."""
         self._networks: tuple[Network, ...] = tuple(ipaddress.ip_network(network) for network in networks)
         self._at_once, self._under_way = at_once, 0
+        self._known: dict[str, tuple[float, list[str]]] = {}
 
     def may(self, address: Address) -> bool:
         """Whether a connection may go there."""
@@ -73,13 +76,21 @@ class Resolver:
     async def addresses(self, place: Place, within_s: float) -> list[str]:
         """Where to connect for a place, in the order to try. Raises NoAddress."""
         if place.literal:
-            found: list[Address] = [ipaddress.ip_address(place.host)]
-        else:
-            found = await self._looked_up(place, within_s)
-        allowed = [str(address) for address in found if self.may(address)]
-        if len(allowed) < len(found):  # A name with one private address is no honest name.
+            return self._checked([ipaddress.ip_address(place.host)])
+        now = asyncio.get_running_loop().time()
+        until, known = self._known.get(place.host, (0.0, []))
+        if now < until:
+            return known
+        found = self._checked(await self._looked_up(place, within_s))
+        if len(self._known) >= MAX_KNOWN:
+            self._known.clear()
+        self._known[place.host] = (now + FRESH_S, found)
+        return found
+
+    def _checked(self, found: list[Address]) -> list[str]:
+        if not all(map(self.may, found)):  # A name with one private address is no honest name.
             raise NoAddress("address-refused", 403, "the host's address is private, and no such network is configured")
-        return allowed[:MAX_TRIED]
+        return [str(address) for address in found[:MAX_TRIED]]
 
     async def _looked_up(self, place: Place, within_s: float) -> list[Address]:
         if self._under_way >= self._at_once:

@@ -49,6 +49,7 @@ class Connection(asyncio.Protocol):
         self._verdict: Verdict | None = None
         self._began = self._loop.time()
         self._pipe: Pipe | None = None
+        self._late = False  # whether a connection to an address took too long
 
     # ---- From the transport
 
@@ -86,6 +87,7 @@ class Connection(asyncio.Protocol):
         self._door.connections.discard(self)
         self._over("client-gone")
         if self._task is not None:
+            self._late = False
             self._task.cancel()
 
     # ---- Deadlines
@@ -101,6 +103,10 @@ class Connection(asyncio.Protocol):
                 pipe.abort("no-hello")
         elif now <= self._deadline:
             return
+        elif self._stage == _BUSY and self._task is not None:
+            self._late, self._deadline = True, NEVER
+            self._task.cancel()
+            self._task.uncancel()  # It goes on with the next address.
         elif self._stage == _HEAD and self._buffer:
             self._refused(Refusal(408, "the rest of the request did not come in time"))
         else:
@@ -206,13 +212,21 @@ class Connection(asyncio.Protocol):
         until = loop.time() + door.settings.connect_s
         addresses = await door.resolver.addresses(place, door.settings.connect_s)
         for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
-            within_s = max(0.05, (until - loop.time()) / left)
+            now = loop.time()
+            self._deadline = now + max(0.05, (until - now) / left)  # The sweep ends what takes longer.
             try:
-                async with asyncio.timeout(within_s):
-                    _, server = await loop.create_connection(Server, address, place.port)
-                return server
-            except (OSError, TimeoutError):
+                _, server = await loop.create_connection(Server, address, place.port)
+            except OSError:
                 continue
+            except asyncio.CancelledError:
+                if not self._late:
+                    raise
+                self._late = False
+                continue
+            else:
+                return server
+            finally:
+                self._deadline = NEVER
         raise NoAddress("unreachable", 502, "the host cannot be reached")
 
     # ---- No
@@ -225,6 +239,8 @@ class Connection(asyncio.Protocol):
         failed = policy.failed_closed(decision, subject.context, subject.history)
         case, link = await door.case(verdict)
         notice = door.court.notice(verdict.id, decision, policy, link, case)
+        if verdict.known.alternative:
+            notice = replace(notice, tell=(*notice.tell, f"You may use {verdict.known.alternative} instead."))
         status = 503 if failed else 307 if page and link and decision.action is Action.JUSTIFY else 403
         self._leave()
         self._say(answers.refusal(status, notice, verdict.id, subject.context.host, page=page))

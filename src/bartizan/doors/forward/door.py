@@ -38,6 +38,7 @@ class Verdict:
     """What was decided on one tunnel, and where that is written."""
 
     id: str
+    known: Known
     subject: Subject
     decision: Decision
     policy: Policy
@@ -143,7 +144,7 @@ class Door:
         if content.fronted:
             facts["fronted"] = True
         ticket = court.record(subject, decision, policy, id_, "request", raw, began, facts)
-        return Verdict(id_, subject, decision, policy, ticket)
+        return Verdict(id_, known, subject, decision, policy, ticket)
 
     def ended(self, verdict: Verdict, why: str, up: int, down: int, began: float) -> None:
         """Record what went through."""
@@ -153,7 +154,8 @@ class Door:
         facts: dict[str, object] = {"ended": why, "bytes_up": up, "bytes_down": down, "open_ms": took_ms}
         court = self.court
         try:
-            court.record(subject, NOTHING, verdict.policy, verdict.id, "answer", b"", time.perf_counter(), facts)
+            now_s = time.perf_counter()
+            court.record(subject, NOTHING, verdict.policy, verdict.id, "answer", b"", now_s, facts, awaited=False)
         except StoreError as error:
             self.failed(error)
         counters = court.counters

@@ -1,0 +1,1 @@
+"""Detectors for flows: connections, by where they lead and how much goes through."""
