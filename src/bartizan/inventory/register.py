@@ -176,7 +176,7 @@ class Register:
         new = fields.changes(changes or {})
         # A day of review that has come is over with the decision; the next one has to be said.
         passed = "review_day" not in new and system.due(now_us)
-        review_day = None if passed else new.pop("review_day", system.review_day)
+        review_day = None if passed else new.get("review_day", system.review_day)
         sealed = fields.sealed(self.vault, f"why {id_}", fields.reason(why)) if why.strip() else None
         self.record(
             _event("use-decided", id_, who)

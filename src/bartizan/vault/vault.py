@@ -480,6 +480,13 @@ def _erase(tx: Transaction, pseudonym: str, now_us: int, name: str) -> Forgotten
         "example = CASE example WHEN 'proposed' THEN 'dismissed' ELSE example END WHERE person = ?",
         (pseudonym,),
     )
+    tx.change(
+        "UPDATE use_exception SET sealed_why = NULL, sealed_note = NULL, "
+        "state = CASE WHEN who = ?1 AND state IN ('asked', 'granted') THEN 'ended' ELSE state END "
+        "WHERE who = ?1 OR asked_by = ?1",
+        (pseudonym,),
+    )
+    tx.change("UPDATE name_request SET sealed_reason = NULL WHERE person = ? OR asked_by = ?", (pseudonym, pseudonym))
     cases = tx.change(
         "UPDATE case_ SET sealed_subject = NULL, sealed_reason = NULL, sealed_note = NULL, token_hash = NULL, "
         "\"values\" = '[]', person = ? WHERE person IN (?, ?)",
