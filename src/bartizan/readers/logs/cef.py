@@ -15,6 +15,7 @@ from bartizan.readers.logs.fields import (
     app_wanted,
     authority,
     first_wanted,
+    may_matter,
     path,
     share,
     size,
@@ -35,29 +36,39 @@ from bartizan.readers.logs.visit import (
     of_tunnel,
 )
 
+_BODY = re.compile(rb"CEF: ?\d{1,2}(?:\.\d)?\|(?:(?:[^|\\]++|\\.)*+\|){6}")
 # No field of a web log stands before it: neither a quote nor a brace, which syslog has in structured data alone.
-_HEADER = re.compile(rb'[^"{|]{0,256}(?:\[[^|{]{0,256}\] ?)?\bCEF: ?\d{1,2}(?:\.\d)?\|(?:(?:[^|\\]|\\.){0,1024}\|){6}')
+_BEFORE = re.compile(rb'[^"{|]{0,256}(?:\[[^|{]{0,256}\] ?)?')
 _KEY = re.compile(rb"(?:^|\s)([A-Za-z_][\w.\[\]-]*)=")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _PLAIN = {"n": "\n", "r": "\r"}
 HOSTS = ("request", "dhost", "destinationdnsdomain", "hostname", "url")
+_MORE = ("requesturl", "destinationhostname", "ftntfgthostname", "ad.url", "ad.hostname")  # Of some vendors alone
+_QUICK_HOSTS, _QUICK_APPS = (b"host=", b"name=", b"request=", b"url=", b"dnsdomain="), (b" app=", b"servicename=")
 _METHODS = BODIES | {"GET", "HEAD", "OPTIONS", "DELETE"}
 
 
 def recognise(sample: Sample) -> float:
     """Lines with a whole header, at their beginning or after syslog's."""
-    return share(sample.lines, _HEADER.match)
+    return share(sample.lines, _header)
 
 
 def read(source: Iterator[bytes], wanted: Wanted, tally: Tally) -> Iterator[Visit]:
     """The requests and connections that matter."""
     for line in source:
-        header = _HEADER.match(line)
+        header = _header(line)
         if not header:
             tally.junk += bool(line)
             continue
+        if not may_matter(line, _QUICK_HOSTS, _QUICK_APPS, wanted):
+            continue
         if seen := _visit(extension(line[header.end() :]), _sent_at(line), wanted, tally):
             yield seen
+
+
+def _header(line: bytes) -> re.Match[bytes] | None:
+    start = line.find(b"CEF:", 0, 1024)
+    return _BODY.match(line, start) if start >= 0 and _BEFORE.fullmatch(line, 0, start) else None
 
 
 def extension(raw: bytes) -> dict[str, str]:
@@ -80,7 +91,7 @@ def _sent_at(line: bytes) -> str:
 
 
 def _visit(field: Mapping[str, str], sent_at: str, wanted: Wanted, tally: Tally) -> Visit | None:
-    names = (*HOSTS, *(key for key in field if key.endswith(("hostname", "url")) and key not in HOSTS))
+    names = (*HOSTS, *(key for key in field if key in _MORE))
     urls = [field.get(key, "").encode("utf-8", "replace") for key in names]
     host = first_wanted(wanted, *map(authority, urls))
     app = "" if host else app_wanted(wanted, field.get("destinationservicename", ""), field.get("app", ""))

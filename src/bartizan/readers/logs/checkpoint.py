@@ -10,6 +10,7 @@ from bartizan.readers.logs.fields import (
     app_wanted,
     authority,
     first_wanted,
+    may_matter,
     path,
     share,
     size,
@@ -19,11 +20,13 @@ from bartizan.readers.logs.fields import (
 from bartizan.readers.logs.stamps import micros
 from bartizan.readers.logs.visit import Evidence, Format, Sample, Tally, Unit, Visit, Wanted, of_request, of_tunnel
 
-_COLON = re.compile(rb'[\[;\s]([\w.-]+)::?\s?"((?:[^"\\]|\\.)*)"')
+_COLON = re.compile(rb'[\[;\s]([\w.-]+)::?\s?"((?:[^"\\]++|\\.)*+)"')
 _PIPED = re.compile(rb"(?:^|[|\s])([\w.-]+)=([^|]*)")
 _ESCAPED = re.compile(r"\\(.)")
 _HOSTS = ("resource", "dst_domain_name", "tls_server_host_name", "sni", "https_inspection_sni", "dst_name", "host")
 _APPS = ("appi_name", "application_name", "app_name")
+_QUICK_HOSTS = tuple(key.encode() + end for key in _HOSTS for end in (b":", b"="))
+_QUICK_APPS = tuple(key.encode() + end for key in _APPS for end in (b":", b"="))
 
 
 def recognise(sample: Sample) -> float:
@@ -37,6 +40,8 @@ def read(source: Iterator[bytes], wanted: Wanted, tally: Tally) -> Iterator[Visi
         kind = _kind(line)
         if not kind:
             tally.junk += bool(line)
+            continue
+        if not may_matter(line, _QUICK_HOSTS, _QUICK_APPS, wanted):
             continue
         # Of a key that stands twice the first counts.
         found = dict(reversed((_COLON if kind == "colon" else _PIPED).findall(line)))

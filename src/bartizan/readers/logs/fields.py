@@ -17,7 +17,11 @@ NOBODY = frozenset(
 DENIED = re.compile(r"block|den(?:y|ied)|drop|reset|reject|refus|forbid|prevent|quarantin", re.IGNORECASE)
 _AUTHORITY_ENDS = re.compile(rb"[/?#\\\s\"<>]")  # A browser reads a backslash as a slash.
 _SCHEME = re.compile(rb"\s*(?:[A-Za-z][A-Za-z0-9+.-]{1,15}:)?//")
-_PAIR = re.compile(rb'(?:^(?:<\d{1,3}>)?|(?<=[\s,;|\[]))([A-Za-z_][\w.-]*)=(?:"((?:[^"\\]|\\.)*)"?|([^\s",]*))')
+_PAIR = re.compile(rb'(?:^(?:<\d{1,3}>)?|(?<=[\s,;|\[]))([A-Za-z_][\w.-]*)=(?:"((?:[^"\\]++|\\.)*+)"?|([^\s",]*))')
+
+# A value up to where a host surely ends, and up to where the name of an application does.
+_HOST = re.compile(rb':?\s?"?((?:[A-Za-z][A-Za-z0-9+.-]{1,15}:)?(?://)?[^\s"/?#\\^|,;<>=]{1,512})')
+_APP = re.compile(rb':?\s?"?([^"=|;^\t]{1,128})')
 
 Record = Mapping[str, Any]  # Any: JSON is what its author wrote
 _T = TypeVar("_T")
@@ -117,6 +121,30 @@ def listed(value: object, most: int = 256) -> Sequence[Record]:
 def lowered(record: Record) -> dict[str, Any]:  # Any: JSON is what its author wrote
     """A record by keys in lower case: the same table is exported with and without capitals."""
     return {key.lower(): value for key, value in record.items() if isinstance(key, str)}
+
+
+def may_matter(line: bytes, hosts: tuple[bytes, ...], apps: tuple[bytes, ...], wanted: Wanted) -> bool:
+    """Whether behind one of these keys (in lower case, with what ends them) may stand what matters.
+
+    Finding keys is quicker than taking a line apart, which is then done for few lines. It sees too much rather than too
+    little: keys in other keys and in values as well.
+    """
+    lower = line.lower()
+    for key in hosts:
+        end = lower.find(key) + len(key)
+        while end >= len(key):
+            if (found := _HOST.match(line, end)) and first_wanted(wanted, authority(found[1])):
+                return True
+            end = lower.find(key, end) + len(key)
+    for key in apps:
+        end = lower.find(key) + len(key)
+        while end >= len(key):
+            if found := _APP.match(line, end):
+                name = text(found[1])
+                if app_wanted(wanted, name, name.rpartition(" ")[0]):  # The last word may be the next key.
+                    return True
+            end = lower.find(key, end) + len(key)
+    return False
 
 
 def pairs(line: bytes) -> dict[bytes, bytes]:

@@ -7,7 +7,6 @@ account that a person uses there.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from bartizan.readers.logs.fields import (
@@ -15,6 +14,7 @@ from bartizan.readers.logs.fields import (
     app_wanted,
     authority,
     first_wanted,
+    may_matter,
     pairs,
     path,
     share,
@@ -26,8 +26,7 @@ from bartizan.readers.logs.stamps import micros
 from bartizan.readers.logs.visit import Evidence, Format, Sample, Tally, Unit, Visit, Wanted, of_request, of_tunnel
 
 _HOSTS = (b"hostname", b"qname", b"url", b"dstname", b"scertcname")
-_NAMED = re.compile(rb'[ ,](?:hostname|qname|url|dstname|scertcname)="?([^" ,]+)')
-_APP = re.compile(rb'[ ,]app="?([^",]+)')
+_QUICK_HOSTS, _QUICK_APPS = tuple(key + b"=" for key in _HOSTS), (b"app=",)
 _DENIALS = frozenset({b"dropped", b"violation"})
 
 
@@ -42,9 +41,7 @@ def read(source: Iterator[bytes], wanted: Wanted, tally: Tally) -> Iterator[Visi
         if not _mine(line):
             tally.junk += bool(line)
             continue
-        hosts = [authority(one) for one in _NAMED.findall(line)]
-        apps = [one.decode("utf-8", "replace") for one in _APP.findall(line)[:4]]
-        if not first_wanted(wanted, *hosts) and not app_wanted(wanted, *apps):
+        if not may_matter(line, _QUICK_HOSTS, _QUICK_APPS, wanted):
             continue
         field = pairs(line)
         host = first_wanted(wanted, *(authority(field.get(key, b"")) for key in _HOSTS))
@@ -56,7 +53,7 @@ def read(source: Iterator[bytes], wanted: Wanted, tally: Tally) -> Iterator[Visi
 def _mine(line: bytes) -> bool:
     return (
         (b"logid=" in line or b"log_id=" in line)
-        and b" type=" in line.replace(b",type=", b" type=")
+        and (b" type=" in line or b",type=" in line)
         and b"subtype=" in line
         and b"log_component=" not in line
         and b"CEF:" not in line[:512]

@@ -15,6 +15,7 @@ from bartizan.readers.logs.fields import (
     app_wanted,
     authority,
     first_wanted,
+    may_matter,
     path,
     share,
     size,
@@ -24,7 +25,7 @@ from bartizan.readers.logs.fields import (
 from bartizan.readers.logs.stamps import micros
 from bartizan.readers.logs.visit import Evidence, Format, Sample, Tally, Unit, Visit, Wanted, of_request, of_tunnel
 
-_HEADER = re.compile(rb'[^"{|]{0,256}(?:\[[^|{]{0,256}\] ?)?\bLEEF: ?(\d)\.\d\|(?:[^|]{0,512}\|){4}')
+_HEADER = re.compile(rb'[^"{|]{0,256}(?:\[[^|{]{0,256}\] ?)?\bLEEF: ?(\d)\.\d\|(?:[^|]*+\|){4}')
 _DELIMITER = re.compile(rb"(?:(?:0?[xX])([0-9A-Fa-f]{2,4})|([^|=\w]?))\|")
 _HOSTS = (
     "url",
@@ -40,6 +41,8 @@ _HOSTS = (
     "sni",
 )
 _APPS = ("app", "application", "appname", "applicationname", "cloudapp")
+_QUICK_HOSTS = (b"url=", b"host=", b"name=", b"request=", b"domain=", b"fqdn=", b"sni=")
+_QUICK_APPS = (b"app=", b"application=", b"name=")
 _UP = ("srcbytes", "bytesout", "sentbytes", "bytessent", "out")
 _DOWN = ("dstbytes", "bytesin", "receivedbytes", "bytesreceived", "in")
 _TIMES = ("devtime", "receivetime", "starttime", "time", "rt")
@@ -56,6 +59,8 @@ def read(source: Iterator[bytes], wanted: Wanted, tally: Tally) -> Iterator[Visi
         header = _HEADER.match(line)
         if not header:
             tally.junk += bool(line)
+            continue
+        if not may_matter(line, _QUICK_HOSTS, _QUICK_APPS, wanted):
             continue
         field = _pairs(line[header.end() :], header[1] != b"1")
         urls = [field.get(key, "").encode("utf-8", "replace") for key in _HOSTS]

@@ -14,7 +14,7 @@ from bartizan.readers.logs.visit import Evidence, Format, Sample, Tally, Unit, V
 
 _HEADER = re.compile(rb'#"?time_stamp"? ')
 _ROW = re.compile(rb'\[\d{1,2}/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] "[^"]*" [0-9A-Fa-f.:]{2,45} \d{3} "')
-_FIELD = re.compile(rb'\[([^\]]*)\]|"((?:[^"\\]|\\.)*)"?|(\S+)')
+_FIELD = re.compile(rb'\[([^\]]*)\]|"((?:[^"\\]++|\\.)*+)"?|(\S+)')
 _REQUEST = re.compile(rb'[^"]*"[^"]*"[^"]*?"([A-Z]{3,10}) ([^ "]+)')  # The user stands in the first quotes.
 # fmt: off
 _COLUMNS = (

@@ -13,6 +13,7 @@ from bartizan.readers.logs.fields import (
     app_wanted,
     authority,
     first_wanted,
+    may_matter,
     pairs,
     path,
     share,
@@ -34,8 +35,7 @@ from bartizan.readers.logs.visit import (
     of_tunnel,
 )
 
-_NAMED = re.compile(rb'[ ](?:url|domain)="?([^" ]+)')
-_APP = re.compile(rb'[ ](?:app_name|application|application_name)="([^"]+)"')
+_QUICK_HOSTS, _QUICK_APPS = (b"url=", b"domain="), (b"app_name=", b"application=", b"application_name=")
 _UTM = re.compile(rb'httpproxy\[\d+\]: id="')
 _UTM_TIME = re.compile(rb"(\d{4}:\d\d:\d\d-\d\d:\d\d:\d\d) ")
 _METHODS = BODIES | {"GET", "HEAD", "OPTIONS", "DELETE"}
@@ -52,9 +52,7 @@ def read(source: Iterator[bytes], wanted: Wanted, tally: Tally) -> Iterator[Visi
         if not _mine(line):
             tally.junk += bool(line)
             continue
-        hosts = [authority(one) for one in _NAMED.findall(line)]
-        apps = [one.decode("utf-8", "replace") for one in _APP.findall(line)[:4]]
-        if not first_wanted(wanted, *hosts) and not app_wanted(wanted, *apps):
+        if not may_matter(line, _QUICK_HOSTS, _QUICK_APPS, wanted):
             continue
         field = {key.decode("latin-1"): text(value) for key, value in pairs(line).items()}
         url = field.get("url", "").encode("utf-8", "replace")

@@ -15,7 +15,7 @@ from bartizan.readers.logs.visit import Evidence, Format, Sample, Tally, Unit, V
 
 _FIELDS = re.compile(rb"#Fields:[ \t]", re.IGNORECASE)
 _DIRECTIVE = re.compile(rb"#(?:Fields|Version|Software|Date|Start-Date|End-Date|Remark):", re.IGNORECASE)
-_QUOTED = re.compile(rb'"((?:[^"]|"")*)"?|(\S+)')
+_QUOTED = re.compile(rb'"((?:[^"]++|"")*+)"?|(\S+)')
 _HOSTS = ("cs-host", "r-host", "cs(host)", "cs-uri", "c-uri", "cs-uri-host", "x-cs-host", "cs-server-name", "r-dns")
 _URLS = ("cs-uri", "c-uri", "cs-uri-path", "cs-uri-stem")
 _USERS = ("cs-username", "cs-userdn", "x-cs-auth-user", "cs-user")

@@ -36,7 +36,8 @@ from bartizan.readers.logs.visit import (
     of_tunnel,
 )
 
-_URLS = ("eurl", "url", "ehost", "host", "hostname", "dns_req", "cdfqdn")
+URLS = ("eurl", "url", "ehost", "host", "hostname", "dns_req", "cdfqdn")
+APPS = ("appname", "nwapp")
 _PEOPLE = ("login", "user", "elogin")
 _CLIENTS = ("cip", "clientip", "clt_sip", "csip", "cintip", "clientpublicip")
 _METHODS = BODIES | {"GET", "HEAD", "OPTIONS", "DELETE"}
@@ -71,9 +72,9 @@ def _event(record: Record) -> Mapping[str, Any]:  # Any: JSON is what its author
 
 def visit(event: Mapping[str, Any], wanted: Wanted, tally: Tally) -> Visit | None:  # Any: a string, or what JSON held
     """What one event of any feed tells, by the names of its fields in lower case."""
-    urls = [text(event.get(key)).encode("utf-8", "replace") for key in _URLS]
+    urls = [text(event.get(key)).encode("utf-8", "replace") for key in URLS]
     host = first_wanted(wanted, *map(authority, urls))
-    app = "" if host else app_wanted(wanted, text(event.get("appname")), text(event.get("nwapp")))
+    app = "" if host else app_wanted(wanted, *(text(event.get(key)) for key in APPS))
     if not host and not app:
         return None
     up = size(event.get("reqsize") or event.get("requestsize") or event.get("outbytes"))

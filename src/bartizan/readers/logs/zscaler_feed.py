@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from bartizan.readers.logs.fields import cells, share
+from bartizan.readers.logs.fields import app_wanted, authority, cells, first_wanted, share, text
 from bartizan.readers.logs.visit import Format, Sample, Tally, Unit, Visit, Wanted
-from bartizan.readers.logs.zscaler import visit
+from bartizan.readers.logs.zscaler import APPS, URLS, visit
 
 # fmt: off
 _COLUMNS = (
@@ -24,6 +24,7 @@ _COLUMNS = (
 _DAY = rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} +\d{1,2} \d\d:\d\d:\d\d \d{4}"
 _ROW = re.compile(rb'"' + _DAY + rb'","[^"]*","[A-Z_0-9]+","[^"]*","[A-Za-z ]+",')
 _PAIRS = re.compile(rb"(?:^|[\t\s])(?:product=NSS|vendor=Zscaler)(?:[\t\s]|$)|\bZSCALERNSS: time=", re.IGNORECASE)
+_NAMES_FIRST = re.compile(rb'[\xef\xbb\xbf#]*"?[A-Za-z_]{2,32}"?\s*,\s*"?[A-Za-z_]{2,32}"?\s*,')
 _NAMES = frozenset({"eurl", "url", "ehost", "host", "hostname"})
 _OURS = frozenset(
     {"login", "cip", "eurl", "urlsupercat", "urlclass", "appname", "reqsize", "respsize", "respcode", "reqmethod"}
@@ -45,10 +46,14 @@ def read(source: Iterator[bytes], wanted: Wanted, tally: Tally) -> Iterator[Visi
     for line in source:
         if not line:
             continue
-        if names := _header(line):
+        if _NAMES_FIRST.match(line) and (names := _header(line)):
             columns, headed = names, True
             continue
-        if _PAIRS.search(line):
+        if headed or _ROW.match(line):
+            quick = line.strip(b'"').split(b'","')
+            if len(quick) == len(columns) and not _wanted(dict(zip(columns, quick, strict=True)), wanted):
+                continue
+        if not headed and _PAIRS.search(line):
             event = _pairs(line)
         elif (headed or _ROW.match(line)) and (row := cells(line)) and (not headed or len(row) == len(columns)):
             event = dict(zip(columns, row, strict=False))
@@ -57,6 +62,12 @@ def read(source: Iterator[bytes], wanted: Wanted, tally: Tally) -> Iterator[Visi
             continue
         if seen := visit(event, wanted, tally):
             yield seen
+
+
+def _wanted(event: dict[str, bytes], wanted: Wanted) -> bool:
+    """Whether a row may matter, before it is taken apart with care."""
+    hosts = (authority(event[key]) for key in URLS if key in event)
+    return bool(first_wanted(wanted, *hosts) or app_wanted(wanted, *(text(event[key]) for key in APPS if key in event)))
 
 
 def _header(line: bytes) -> list[str]:
@@ -68,10 +79,10 @@ def _header(line: bytes) -> list[str]:
 
 
 def _pairs(line: bytes) -> dict[str, str]:
-    text = line.decode("utf-8", "replace")
-    _, marked, rest = text.partition("ZSCALERNSS: ")
+    whole = line.decode("utf-8", "replace")
+    _, marked, rest = whole.partition("ZSCALERNSS: ")
     event: dict[str, str] = {}
-    for part in rest.split("^^") if marked else text.split("\t"):
+    for part in rest.split("^^") if marked else whole.split("\t"):
         name, equals, value = part.partition("=")
         if equals:
             event.setdefault(name.strip().lower(), value.strip().strip('"'))
