@@ -243,7 +243,8 @@ def _found(asked: Asked, searched: Searched, most: int) -> list[Row]:
 
 def _with_told(asked: Asked, rows: Iterable[Row], view: View) -> Iterator[tuple[Row, Mapping[str, str]]]:
     """Rows with what people said of them, where a column asks for it."""
-    feedback, names = asked.console.feedback, {one.person: one.name for one in asked.console.accounts.accounts()}
+    feedback, accounts = asked.console.feedback, asked.console.accounts
+    names = {one.person: one.name for one in accounts.accounts()} if "assigned" in view.columns else {}
     rows = iter(rows)
     while some := list(islice(rows, 500)):
         ids = [row.exchange for row in some]
