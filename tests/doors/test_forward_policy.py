@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running_gateway import DEADLINE_S, free_port
+from running_gateway import free_port
 from running_proxy import RunningProxy, decided, proxy
 from tls_site import Site, certified
 
@@ -68,18 +67,11 @@ def site(certificates: tuple[Path, Path]) -> Iterator[Site]:
 def up(site: Site, certificates: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningProxy]:
     home = tmp_path_factory.mktemp("forward") / "home"
     public = f"public_url: http://127.0.0.1:{free_port()}\n"
-    with proxy(home, certificates[0], (443, site.port), config=public, policy=POLICY) as one:
+    with proxy(home, certificates[0], (80, 443, site.port), config=public, policy=POLICY) as one:
         decided(home, system(BLOCKED), Status.BLOCKED, instead="house-chat")
         decided(home, system(RESTRICTED), Status.RESTRICTED)
-        _until_heard(one)
+        one.until_refused(BLOCKED)
         yield one
-
-
-def _until_heard(up: RunningProxy) -> None:
-    """Until the running process knows what was decided."""
-    end = time.monotonic() + DEADLINE_S
-    while "403" not in up.curl(f"https://{BLOCKED}/").stderr:
-        assert time.monotonic() < end
 
 
 def test_a_blocked_service_is_refused_and_the_refusal_says_what_may_be_used_instead(up: RunningProxy) -> None:

@@ -24,6 +24,11 @@ from bartizan.inventory.system import Status
 NETWORKS = "  networks: [127.0.0.0/8, '::1/128']\n"
 
 
+def credential(key: str = f"bartizan:{BOOTSTRAP}") -> str:
+    """The header that says who asks."""
+    return f"proxy-authorization: Basic {base64.b64encode(key.encode()).decode()}\r\n"
+
+
 @dataclass
 class RunningProxy:
     """The platform with a proxy that reaches this machine, and the certificate that its sites are signed with."""
@@ -55,16 +60,31 @@ class RunningProxy:
 
     def connect(self, authority: str, key: str = f"bartizan:{BOOTSTRAP}") -> tuple[int, dict[str, str], Any]:
         """CONNECT by hand: status, headers (lower case), and the body where it was refused."""
-        credential = base64.b64encode(key.encode()).decode()
         with self.connected() as connection:
-            connection.sendall(
-                f"CONNECT {authority} HTTP/1.1\r\nhost: {authority}\r\n"
-                f"proxy-authorization: Basic {credential}\r\n\r\n".encode()
-            )
+            connection.sendall(f"CONNECT {authority} HTTP/1.1\r\nhost: {authority}\r\n{credential(key)}\r\n".encode())
             answer = http.client.HTTPResponse(connection, method="CONNECT")
             answer.begin()
             body = answer.fp.read() if answer.status != 200 and answer.fp else b""
             return answer.status, {k.lower(): v for k, v in answer.getheaders()}, json.loads(body) if body else None
+
+    def send(self, raw: bytes, *, wait_s: float = 20) -> bytes:
+        """These bytes on a connection of their own, and all that comes back until its end."""
+        got = b""
+        with self.connected() as connection:
+            connection.settimeout(wait_s)
+            try:
+                connection.sendall(raw)
+                while piece := connection.recv(65536):
+                    got += piece
+            except ConnectionResetError:
+                return got
+        return got
+
+    def until_refused(self, host: str) -> None:
+        """Until the running process knows what was decided about a host."""
+        end = time.monotonic() + DEADLINE_S
+        while self.connect(f"{host}:80")[0] != 403:
+            assert time.monotonic() < end
 
     def records(self) -> list[dict[str, Any]]:
         """All records of the ledger."""

@@ -11,27 +11,32 @@ http:// goes the same way up to the connection (plain.py goes on from there).
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from bartizan.core.decision import Action
 from bartizan.core.errors import InputError, PolicyError, StoreError
 from bartizan.doors.forward import answers
 from bartizan.doors.forward.addresses import NoAddress
 from bartizan.doors.forward.head import MAX_HEAD_BYTES, Head, Refusal
-from bartizan.doors.forward.pipe import NEVER, End, Pipe
-from bartizan.readers.client_hello import ClientHello, client_hello
+from bartizan.doors.forward.opening import Opening, Server
+from bartizan.doors.forward.pipe import NEVER, Pipe
+from bartizan.doors.forward.plain import Origin, asked, request_head
+from bartizan.readers.client_hello import ClientHello
 from bartizan.readers.tunnel import Place, Tunnel, stricter
 
 if TYPE_CHECKING:
     from bartizan.doors.forward.door import Door, Verdict
     from bartizan.vault import Identity
 
+Side = TypeVar("Side", bound=asyncio.Protocol)
+
 EARLY_BYTES = 64 * 1024  # What a client may send before it is answered.
 LINGER_S = 2.0  # After a refusal, what the client still sends is read and dropped: a reset would lose the answer.
 HALF_S = 60.0  # One side is done, and the other one sends nothing.
 NO_KEY = "send a gateway key as the proxy's password; on Bartizan's machine, `bartizan keys add NAME` makes one"
-_HEAD, _BUSY, _OPEN, _CLOSING = range(4)
+_HEAD, _BUSY, _OPEN, _PLAIN, _CLOSING = range(5)
 
 
 class Connection(asyncio.Protocol):
@@ -48,7 +53,7 @@ class Connection(asyncio.Protocol):
         self._identity: Identity | None = None
         self._verdict: Verdict | None = None
         self._began = self._loop.time()
-        self._pipe: Pipe | None = None
+        self._pipe: Pipe | Origin | None = None
         self._late = False  # whether a connection to an address took too long
 
     # ---- From the transport
@@ -62,6 +67,9 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._stage == _CLOSING:
+            return
+        if self._stage == _PLAIN:
+            self._body(data)
             return
         buffer = self._buffer
         since = max(0, len(buffer) - 3)
@@ -84,6 +92,9 @@ class Connection(asyncio.Protocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if isinstance(self._pipe, Origin) and not self._pipe.over:
+            self._pipe.client_lost()  # Its end is told once the host's side is gone, too.
+            return
         self._door.connections.discard(self)
         self._over("client-gone")
         if self._task is not None:
@@ -140,7 +151,7 @@ class Connection(asyncio.Protocol):
             if head.connect:
                 await self._tunnel(head, identity)
             else:
-                raise Refusal(501, "plain requests are not forwarded")
+                await self._plain(head, identity)
         except Refusal as refusal:
             self._over("refused")
             self._refused(refusal)
@@ -170,15 +181,18 @@ class Connection(asyncio.Protocol):
             raise Refusal(407, "the key is unknown or revoked" if secret else NO_KEY)
         return found
 
-    def _place(self, authority: bytes, default_port: int) -> Place:
+    def _place(self, authority: bytes) -> Place:
         """Where the client wants to go. Raises Refusal."""
         try:
-            place = Place.parse(authority, default_port)
+            place = Place.parse(authority)
         except InputError as error:
             raise Refusal(400, f"the address's {error}") from None
+        self._may(place)
+        return place
+
+    def _may(self, place: Place) -> None:
         if place.port not in self._door.ports:
             raise Refusal(403, f"port {place.port} is not one that this proxy reaches")
-        return place
 
     def _enter(self, identity: Identity) -> None:
         if why := self._door.enter(identity):
@@ -189,14 +203,14 @@ class Connection(asyncio.Protocol):
 
     async def _tunnel(self, head: Head, identity: Identity) -> None:
         door = self._door
-        place = self._place(head.url, 0)
+        place = self._place(head.url)
         self._enter(identity)
         content = Tunnel(place, door.known(place.host, identity))
         verdict = self._verdict = await door.judged(content, identity, door.court.ids.next())
         if verdict.refused:
             await self._refuse(verdict, page=False)
             return
-        server = await self._connected(place)
+        server = await self._connected(place, Server)
         try:
             await door.court.durable(verdict.ticket, verdict.policy)
         except BaseException:
@@ -206,7 +220,54 @@ class Connection(asyncio.Protocol):
             raise NoAddress("server-broke", 502, "the host closed the connection")
         self._join(server, content, verdict)
 
-    async def _connected(self, place: Place) -> Server:
+    async def _plain(self, head: Head, identity: Identity) -> None:
+        door = self._door
+        place, path = asked(head.url)
+        self._may(place)
+        if head.upgrade:
+            raise Refusal(501, "a plain request upgrades to nothing here")
+        self._enter(identity)
+        content = Tunnel(place, door.known(place.host, identity))
+        verdict = self._verdict = await door.judged(content, identity, door.court.ids.next())
+        if verdict.refused:
+            accepts = next((value for name, value in head.headers if name.lower() == b"accept"), b"")
+            await self._refuse(verdict, page=b"text/html" in accepts and head.method in (b"GET", b"HEAD"))
+            return
+        transport = self._transport
+        origin = await self._connected(place, lambda: Origin(transport, head, verdict.id, self._piped))
+        try:
+            await door.court.durable(verdict.ticket, verdict.policy)
+        except BaseException:
+            origin.transport.abort()
+            raise
+        self._began, self._pipe, self._stage = self._loop.time(), origin, _PLAIN
+        if b"expect" in head.special:
+            transport.write(answers.CONTINUE)
+        origin.ask(request_head(head, place, path, door.settings.headers.get(place.host, {})))
+        transport.resume_reading()
+        early = bytes(self._buffer)
+        self._buffer.clear()
+        self._body(early)
+
+    def _body(self, data: bytes) -> None:
+        """Bytes of a plain request's body."""
+        assert isinstance(self._pipe, Origin)
+        try:
+            self._pipe.more(data)
+        except Refusal:
+            self._pipe.abort("client-broke")
+
+    def pause_writing(self) -> None:
+        """A client that reads slowly makes the host wait."""
+        if isinstance(self._pipe, Origin) and not self._pipe.transport.is_closing():
+            self._pipe.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        if isinstance(self._pipe, Origin) and not self._pipe.transport.is_closing():
+            self._pipe.transport.resume_reading()
+
+    async def _connected(self, place: Place, side: Callable[[], Side]) -> Side:
         """A connection to an address of the place that was checked. Raises NoAddress."""
         door, loop = self._door, self._loop
         until = loop.time() + door.settings.connect_s
@@ -215,7 +276,7 @@ class Connection(asyncio.Protocol):
             now = loop.time()
             self._deadline = now + max(0.05, (until - now) / left)  # The sweep ends what takes longer.
             try:
-                _, server = await loop.create_connection(Server, address, place.port)
+                _, server = await loop.create_connection(side, address, place.port)
             except OSError:
                 continue
             except asyncio.CancelledError:
@@ -302,8 +363,8 @@ class Connection(asyncio.Protocol):
 
     async def _another(self, opening: Opening, hello: ClientHello) -> None:
         """The tunnel leads to one host and its first message asks for another: both count, the stricter one decides."""
-        door, pipe = self._door, self._pipe
-        assert self._identity is not None and self._verdict is not None and pipe is not None
+        door, pipe = self._door, opening.pipe
+        assert self._identity is not None and self._verdict is not None
         content = opening.content
         content = replace(
             content,
@@ -326,12 +387,12 @@ class Connection(asyncio.Protocol):
 
     # ---- The end
 
-    def _piped(self, pipe: Pipe) -> None:
-        """Both connections are gone."""
+    def _piped(self, pipe: Pipe | Origin) -> None:
+        """Both connections are gone, or will not be used any more."""
         if self._task is not None:
             self._task.cancel()
         self._door.connections.discard(self)
-        self._over(pipe.why, pipe.up.count, pipe.down.count)
+        self._over(pipe.why, pipe.bytes_up, pipe.bytes_down)
 
     def _over(self, why: str, up: int = 0, down: int = 0) -> None:
         """Record the end of what was begun, once."""
@@ -344,71 +405,3 @@ class Connection(asyncio.Protocol):
         identity, self._identity = self._identity, None
         if identity is not None:
             self._door.leave(identity)
-
-
-class Server(asyncio.Protocol):
-    """The other side until it is joined: holds what it says first."""
-
-    def __init__(self) -> None:
-        self.transport: asyncio.Transport
-        self.lost = False
-        self._held: list[bytes] = []
-        self._done = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
-
-    def data_received(self, data: bytes) -> None:
-        self._held.append(data)
-        self.transport.pause_reading()
-
-    def eof_received(self) -> bool:
-        self._done = True
-        return True
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.lost = True
-
-    def joined(self, end: End) -> None:
-        """Its bytes go to the client from now on."""
-        self.transport.set_protocol(end)
-        for piece in self._held:
-            end.data_received(piece)
-        if self._done:
-            end.eof_received()
-        self.transport.resume_reading()
-
-
-class Opening(End):
-    """The client's end until its first message is whole."""
-
-    __slots__ = ("_connection", "_decided", "_held", "content")
-
-    def __init__(self, connection: Connection, pipe: Pipe, content: Tunnel) -> None:
-        super().__init__(pipe, pipe.up.transport, pipe.up.peer)
-        self._connection, self.content = connection, content
-        self._held = b""
-        self._decided = False
-
-    def data_received(self, data: bytes) -> None:
-        if not self._held:
-            self._connection.hello_begins()
-        self._held += data
-        if not self._decided and (hello := client_hello(self._held)) is not None:
-            self._decided = True
-            self._connection.hello(self, hello)
-
-    def eof_received(self) -> bool:
-        """Less than a message is no name: nothing of it goes on."""
-        if self._held:
-            self.pipe.abort("client-gone")
-            return False
-        return super().eof_received()
-
-    def go_on(self) -> None:
-        """What was held leaves, and nothing is looked at any more."""
-        end = End(self.pipe, self.transport, self.peer)
-        self.pipe.up = end
-        self.transport.set_protocol(end)
-        end.data_received(self._held)
-        self._held = b""

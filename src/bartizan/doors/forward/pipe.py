@@ -74,6 +74,16 @@ class Pipe:
             self.why = f"{gone}-broke" if exc is not None else "closed"
         end.peer.close()
 
+    @property
+    def bytes_up(self) -> int:
+        """What the client sent."""
+        return self.up.count
+
+    @property
+    def bytes_down(self) -> int:
+        """What it got."""
+        return self.down.count
+
     def quiet_s(self, now: float) -> float:
         """How long nothing has moved, as far as the sweep can tell."""
         moved = self.up.count + self.down.count
