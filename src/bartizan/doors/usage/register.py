@@ -45,18 +45,18 @@ Examples:
 """
 SHOW_EXAMPLES = """\b
 Examples:
-  bartizan usage register show openai
-  bartizan usage register show openai --people --days 30
+  bartizan usage register show chatgpt
+  bartizan usage register show chatgpt --people --days 30
 """
 DECIDE_EXAMPLES = """\b
 Examples:
-  bartizan usage register decide openai --status approved --set owner=it@example.org --by ciso@example.org
-  bartizan usage register decide deepseek --status blocked --why "no contract" --alternative openai --by it@example.org
+  bartizan usage register decide chatgpt --status approved --set owner=it@example.org --by ciso@example.org
+  bartizan usage register decide deepseek --status blocked --why "no contract" --alternative chatgpt --by it@example.org
   bartizan usage register decide perplexity --status restricted --why "trial" --review 2027-03-01 --by ciso@example.org
 """
 SET_EXAMPLES = """\b
 Examples:
-  bartizan usage register set openai owner=it@example.org purpose="drafts and code" --by ada@example.org
+  bartizan usage register set chatgpt owner=it@example.org purpose="drafts and code" --by ada@example.org
   bartizan usage register set our-assistant name="Our assistant" risk_tier=limited --by ada@example.org
 """
 IMPORT_EXAMPLES = """\b
