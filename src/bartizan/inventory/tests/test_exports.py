@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from programs import program
 
 from bartizan.inventory.exports import exports
 from bartizan.inventory.restriction import Entry, Exempt, Table, table
@@ -40,12 +39,6 @@ HOSTILE = [
     "||*^$badfilter",
     "A.AI",
 ]
-PROGRAMS = {
-    "named-checkzone": "bind9-utils",
-    "squid": "squid",
-    "unbound-checkconf": "unbound",
-    "dnsmasq": "dnsmasq-base",
-}
 
 
 def made(**more: object) -> Table:
@@ -60,15 +53,6 @@ def made(**more: object) -> Table:
         "addresses": ["203.0.113.7", "203.0.113.7", "203.0.113.0/28", "2001:db8::7"],
     }  # fmt: skip
     return table(MADE, [*ROWS, *hostile], **(options | more))  # type: ignore[arg-type]
-
-
-def program(name: str) -> str:
-    """A program of Debian's; where it is missing the test is skipped with the reason, never in CI."""
-    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
-    if found is None:
-        assert not os.environ.get("CI"), f"{name} is not installed"
-        pytest.skip(f"{name} is not installed (apt-get install {PROGRAMS.get(name, name)})")
-    return found
 
 
 def accepts(*command: str) -> str:

@@ -12,7 +12,6 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from bartizan.readers.endpoint.trace import Found, Trace, account_kind
 
@@ -26,6 +25,7 @@ RUNNERS = frozenset(
 VALUED = frozenset(
     {"-e", "--env", "-v", "--volume", "--mount", "--name", "-p", "--network", "--with", "--from", "--directory", "-w"}
 )
+URL = re.compile(r"\w{1,20}://(?:[^/@\s]{0,400}@)?([\w.-]{1,253})")
 PACKAGE = re.compile(r"@?[A-Za-z0-9][\w.-]{0,80}(?:/[\w.-]{1,80}){0,3}(?:[@:=][\w.^~*=-]{1,40})?\Z")
 SERVER_KEYS = ("mcpServers", "servers", "context_servers", "mcp_servers", "mcp", "extensions")
 
@@ -94,10 +94,8 @@ def _connects(row: Mapping[str, Any]) -> str:
     """What a server is, in words without arguments and values."""
     for key in ("url", "serverUrl", "httpUrl", "uri"):
         if isinstance(row.get(key), str):
-            try:
-                return f"over HTTP to {urlsplit(row[key]).hostname or 'an address'}"
-            except ValueError:
-                return "over HTTP to an address"
+            found = URL.match(row[key])
+            return f"over HTTP to {found[1].lower() if found else 'an address'}"
     command = row.get("command", row.get("cmd"))
     words = [str(word) for word in (command if isinstance(command, list) else [command])]
     arguments = row.get("args")
