@@ -15,7 +15,8 @@ from bartizan.readers.logs.stamps import micros
 from bartizan.readers.logs.visit import Evidence, Format, Sample, Tally, Unit, Visit, Wanted, of_request
 
 _LINE = re.compile(
-    rb"(?:\S+ )??(\S+) \S+ (\S.*?) \[([^\]\s]+ ?[^\]]{0,8})\] "  # client, ident, user, time
+    rb"(?:\S+ (?=(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]*:[0-9A-Fa-f:.]+) \S+ [^\[]))?"  # a virtual host
+    rb"(\S+) \S+ (\S.*?) \[([^\]\s]+ ?[^\]]{0,8})\] "  # client, ident, user, time
     rb'"([A-Z][A-Z_-]{2,30}) (\S+)(?: [A-Za-z]+/[\d.]+)?" '  # method and target
     rb"(\d{3}|-)(?: (\d+|-))?(.*)",  # status, bytes
     re.DOTALL,
