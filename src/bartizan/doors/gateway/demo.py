@@ -18,6 +18,7 @@ import click
 
 from bartizan import rules
 from bartizan.core.errors import UsageError
+from bartizan.doors.gateway.demo_usage import shadow
 
 if TYPE_CHECKING:
     from bartizan.doors.gateway.stage import Answer, Stage
@@ -271,6 +272,7 @@ SCENES: dict[str, Callable[[Stage, Teller], object]] = {
     "justify": justifies,
     "review": reviews,
     "crowd": crowd,
+    "shadow": shadow,
 }
 LEDGER = "ledger"  # The last scene: it ends the gateway.
 

@@ -32,7 +32,7 @@ def test_its_policy_holds_and_has_a_clause_for_each_scene() -> None:
     policy = read(
         text, risks=rules.load("bartizan.rules", "risks.toml"), detectors=[detector.id for detector in found()]
     )
-    assert len(policy.clauses) == len(demo.SCENES.keys() - {"crowd"})
+    assert len(policy.clauses) == len(demo.SCENES.keys() - {"crowd", "shadow"})
 
 
 def test_its_examples_do_what_they_should(capsys: pytest.CaptureFixture[str]) -> None:
