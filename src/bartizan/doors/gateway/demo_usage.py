@@ -59,13 +59,14 @@ def shadow(stage: Stage, tell: Teller) -> None:
         log.write(_line(later + 9, "TCP_TUNNEL/200", "chat.deepseek.com", "lena@example.org", 9000))
         log.write(_line(later + 8, "TCP_TUNNEL/200", "dns.google", "lena@example.org", 900))
     leaks, said = stage.command("usage", "verify", str(proxy))
-    tell.line("or", said.splitlines()[-1] if said else "")
+    tell.line("or", "\n".join(said.splitlines()[:4]))
     tell.expect((held, leaks) == (0, 1), "the logs prove whether the block holds, and how somebody gets around it")
 
 
 def _line(at: int, result: str, host: str, user: str, sent: int) -> str:
     seat = 10 + sum(map(ord, user)) % 200
-    return f"{at}.000 {sent // 100 + 7} 10.0.0.{seat} {result} {sent + 3900} CONNECT {host}:443 {user} HIER_DIRECT/203.0.113.7 -\n"
+    who = f"10.0.0.{seat} {result} {sent + 3900} CONNECT {host}:443 {user}"
+    return f"{at}.000 {sent // 100 + 7} {who} HIER_DIRECT/203.0.113.7 -\n"
 
 
 def _proxy(start_s: int, days: int) -> str:
