@@ -37,6 +37,7 @@ class Candidates:
         self._friendly = frozenset(table["friendly"])
         self._served = frozenset(table["served"])
         self._shared = frozenset(table["shared"])
+        self._seconds = _SECOND.union(domain.partition(".")[0] for domain in self._shared)
         self._ordinary = frozenset(table["ordinary"])
         self._weights: dict[str, float] = table["weights"]
         self.threshold: float = table["threshold"]
@@ -53,10 +54,10 @@ class Candidates:
 
     def registrable(self, labels: list[str]) -> int:
         """How many labels at the end of a name somebody registered: 2 mostly, 3 under co.uk and github.io."""
-        if len(labels) < 3:
+        second = labels[-2]
+        if second not in self._seconds or len(labels) < 3:
             return 2
-        top, second = labels[-1], labels[-2]
-        return 3 if (second in _SECOND and len(top) == 2) or f"{second}.{top}" in self._shared else 2
+        return 3 if (second in _SECOND and len(labels[-1]) == 2) or f"{second}.{labels[-1]}" in self._shared else 2
 
     def signs(self, labels: list[str], count: int) -> list[str]:
         """What in a name looks like AI, or like the opposite. Somebody registered its last `count` labels."""

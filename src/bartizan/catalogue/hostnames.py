@@ -11,7 +11,7 @@ MAX_HOST = 253  # RFC 1035, 2.3.4, without the last dot.
 MAX_RAW = 1024  # What a host with a scheme, a user and a port may measure before it is none.
 
 # Looser than the RFC at the ends of labels, as names in logs are; every part has one way to match.
-_PLAIN = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*+")
+_PLAIN = re.compile(r"[a-z0-9_][a-z0-9_-]{0,62}(?:\.[a-z0-9_][a-z0-9_-]{0,62})*+")
 _NUMBER = re.compile(r"0x[0-9a-f]*|\d+")  # WHATWG URL: a last label like that makes an IPv4 address of the host.
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice, product
 from typing import Any
 
 from bartizan import rules
 
-# What is read as another letter at a glance, one for one and two for one.
-_GLANCE = (str.maketrans("0134579", "oieastg"), str.maketrans("015", "ols"))
-_PAIRS = (("rn", "m"), ("vv", "w"), ("cl", "d"))
+# What reads like a letter at a glance.
+_GLANCE = {
+    "o": "0", "i": "1", "l": "1", "e": "3", "a": "4", "s": "5", "t": "7", "g": "9", "m": "rn", "w": "vv", "d": "cl",
+}  # fmt: skip
+MAX_GLANCE = 512  # Spellings of one name.
 _MARKS = re.compile(r"[\u0300-\u036f]")
 MIN_SLIP = 7  # Letters of a name for which any slip counts: shorter ones are one slip from honest names.
 
@@ -32,12 +36,15 @@ class Lookalikes:
         self._domains: frozenset[str] = frozenset(table["domains"])
         self._brands: dict[str, str] = table["brands"]
         self._words: dict[str, str] = table["words"]
-        self._known = {**self._brands, **{word: domain for word, domain in self._words.items() if len(word) > 3}}
+        self._reads = dict(table["slips"])
+        for word, domain in (self._brands | self._words).items():
+            self._reads |= dict.fromkeys(_at_a_glance(word), domain)
         self._lures = frozenset(table["lures"])
-        self._short: dict[str, str] = table["slips"]
         self._letters = str.maketrans(letters)
-        self._second = {domain.rpartition(".")[0]: domain for domain in self._domains if domain.count(".") == 1}
-        self._inner = {(first, second): domain for domain in self._domains for first, second, *_ in [domain.split(".")]}
+        self._second = {domain.rpartition(".")[0]: domain for domain in sorted(self._domains) if domain.count(".") == 1}
+        self._inner = {
+            (first, second): domain for domain in sorted(self._domains) for first, second, *_ in [domain.split(".")]
+        }
         slips = [brand for brand in self._brands if len(brand) >= MIN_SLIP]
         self._starts: dict[str, list[str]] = {}
         self._ends: dict[str, list[str]] = {}
@@ -62,12 +69,7 @@ class Lookalikes:
 
     def near(self, label: str) -> bool:
         """Whether it is worth looking for a slip: cheap, and true for few."""
-        return (
-            label[:3] in self._starts
-            or label[-3:] in self._ends
-            or label in self._short
-            or (self._glance(label) != "" and self._slip(label) is not None)
-        )
+        return label[:3] in self._starts or label[-3:] in self._ends or label in self._reads
 
     def imitated(self, name: str, labels: list[str], count: int) -> Imitation | None:
         """What a host imitates whose last `count` labels somebody registered. The host is none of the catalogue."""
@@ -92,7 +94,7 @@ class Lookalikes:
             .translate(self._letters)
             .lower()
         )
-        of = self._brands.get(plain) or self._second.get(plain) or self._words.get(plain)
+        of = self._brands.get(plain) or self._words.get(plain) or self._second.get(plain)
         if of:
             return Imitation(of, f"letters that look like those of {of}")
         return None
@@ -116,18 +118,13 @@ class Lookalikes:
         for brand in (*self._starts.get(label[:3], ()), *self._ends.get(label[-3:], ())):
             if one_slip(label, brand):
                 return Imitation(self._brands[brand], f"one slip from {self._brands[brand]}")
-        if label in self._short:
-            return Imitation(self._short[label], f"one slip from {self._short[label]}")
-        plain = self._glance(label)
-        return Imitation(self._known[plain], f"reads like {self._known[plain]}") if plain else None
+        return Imitation(self._reads[label], f"reads like {self._reads[label]}") if label in self._reads else None
 
-    def _glance(self, label: str) -> str:
-        """The brand that a label reads like at a glance, "" for none."""
-        if label.isalpha():
-            plains = [label.replace(pair, letter) for pair, letter in _PAIRS if pair in label]
-        else:
-            plains = [label.translate(table) for table in _GLANCE]
-        return next((plain for plain in plains if plain in self._known and plain != label), "")
+
+def _at_a_glance(word: str) -> Iterator[str]:
+    """What reads like the word and is not the word."""
+    choices = [(char, _GLANCE[char]) if char in _GLANCE else (char,) for char in word]
+    yield from islice(map("".join, product(*choices)), 1, MAX_GLANCE)
 
 
 def one_slip(text: str, other: str) -> bool:

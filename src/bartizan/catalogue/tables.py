@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bartizan import rules
+from bartizan.catalogue.hostnames import hostname
+from bartizan.catalogue.listing import TIERS
 from bartizan.core.errors import InputError
 
 PACKAGE = "bartizan.catalogue"
@@ -30,6 +32,9 @@ COLUMNS = {
     "signals": ("kind", "value", "service", "name", "vendor", "category"),
 }  # fmt: skip
 VERSION = 2026112301  # Of what ships: the day and a number.
+MATCHES = ("suffix", "exact", "regex")
+_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,78}[a-z0-9])?")
+_MARKED = re.compile(r"(?:[bm]:)?[a-z0-9-]+(?:\.[a-z0-9-]+)+")
 _HEAD = re.compile(r"bartizan-catalogue 1\nversion (\d{1,15})\nmade (\d{4}-\d\d-\d\d)\n")
 # Of an expression for hosts: no group that is repeated, nothing that looks around.
 _EXPRESSION = re.compile(r"(?:[a-z0-9\\.\[\]+|?-]|\((?!\?)|\)(?![+*{]))+")
@@ -95,7 +100,33 @@ def parse(update: bytes) -> Tables:
         line += body.count("\n")
     if set(found) != set(COLUMNS) or parts[0]:
         raise InputError(f"the tables of a catalogue are {', '.join(COLUMNS)}, each once")
+    _check(found)
     return Tables(int(head[1]), head[2], **found)
+
+
+def _check(found: dict[str, tuple[Row, ...]]) -> None:
+    """That every row can be used and shown. Raises InputError with the first that cannot."""
+    for name, rows in found.items():
+        for row in rows:
+            if not all(map(str.isprintable, row.values())):
+                raise InputError(f"[{name}] holds a character that cannot be shown")
+    for row in found["services"]:
+        if wrong := next((host for host in row["hosts"].split() if not _MARKED.fullmatch(host)), ""):
+            raise InputError(f"[services]: {wrong[:80]!r} is no host, with b: or m: before it for its tier")
+    for row in found["hosts"]:
+        pattern = row["pattern"]
+        if row["match"] == "regex":
+            expression(pattern)
+        if row["match"] not in MATCHES or (row["match"] != "regex" and hostname(pattern) != pattern):
+            raise InputError(f"[hosts]: {pattern[:80]!r} is no {' or '.join(MATCHES)} of a host")
+        if row["tier"] not in TIERS or not _ID.fullmatch(row["service"]):
+            raise InputError(f"[hosts]: {pattern[:80]!r} has no tier of {', '.join(TIERS)} or no id of a service")
+    for row in found["corrections"]:
+        if row["tier"] not in {*TIERS, "none"}:
+            raise InputError(f"[corrections]: {row['pattern'][:80]!r} has no tier of {', '.join(TIERS)} or none")
+    for row in found["signals"]:
+        if not row["kind"] or not row["value"] or not _ID.fullmatch(row["service"]):
+            raise InputError(f"[signals]: {row['value'][:80]!r} has no kind, no value or no id of a service")
 
 
 def _csv(body: str, name: str, before: int) -> Iterator[Row]:

@@ -10,6 +10,7 @@ import click
 COMMANDS: dict[str, tuple[str, str]] = {
     "logs": ("bartizan.doors.usage.logs:logs", "Say from logs which AI is used, by whom and how much."),
     "lookup": ("bartizan.doors.usage.lookup:lookup", "Say which AI service a host belongs to."),
+    "catalogue": ("bartizan.doors.usage.catalogue:catalogue", "Show and update what is known about AI services."),
     "code": ("bartizan.doors.usage.code:code", "Find the AI that code uses; write its bill of materials."),
     "endpoint": ("bartizan.doors.usage.endpoint:endpoint", "Find the AI on this machine, without root and offline."),
     "register": ("bartizan.doors.usage.register:register", "Keep the register of AI systems; decide what may be used."),
