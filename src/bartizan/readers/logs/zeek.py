@@ -71,7 +71,7 @@ def read(source: Iterator[bytes], wanted: Wanted, tally: Tally) -> Iterator[Visi
     """The visits of a log, or of logs one behind the other."""
     joined = Joined(tally, BOUND)
     separator, unset, path = b"\t", b"-", ""
-    uid = up = 0  # The columns of a conn.
+    uid = up = down = 0  # The columns of a conn.
     columns: dict[str, int] = {}
     at = until = -1  # The column of the host, and how many splits lead behind it.
     for line in source:
@@ -103,13 +103,17 @@ def read(source: Iterator[bytes], wanted: Wanted, tally: Tally) -> Iterator[Visi
                 columns = {name.decode("latin-1"): n for n, name in enumerate(words[1 : MAX_COLUMNS + 1])}
                 at = columns.get(HOSTS.get(path, ""), -1)
                 until = at + 1
-                uid, up = columns.get("uid", 0), columns.get("orig_bytes", 0)
+                uid, up, down = (columns.get(name, 0) for name in ("uid", "orig_bytes", "resp_bytes"))
         elif path == "conn" and columns:
             cells = line.split(separator)
             if len(cells) != len(columns):
                 tally.junk += bool(line)
-            elif len(cells[up]) >= LEAST or cells[uid].decode("latin-1") in joined:
-                yield from _row(path, columns, cells, unset, wanted, tally, joined)
+            elif len(cells[up]) >= LEAST or joined:
+                key = cells[uid].decode("latin-1")
+                if key in joined:
+                    yield from joined.ended(key, size(cells[up]), size(cells[down]))
+                else:
+                    joined.early(key, size(cells[up]), size(cells[down]))
         elif not columns:
             if (begin := line.find(b"{")) >= 0:  # Behind the prefix of a syslog.
                 yield from _json(line[begin:], wanted, tally, joined)
@@ -186,9 +190,10 @@ def _told(path: str, get: Get, wanted: Wanted, tally: Tally, joined: Joined) -> 
     uid = get("uid")[:LONGEST]
     if path == "conn":
         up, down = size(get("orig_bytes")), size(get("resp_bytes"))
-        if joined:
+        if uid in joined:
             yield from joined.ended(uid, up, down)
-        joined.early(uid, up, down)
+        else:
+            joined.early(uid, up, down)
         return
     if path not in HOSTS:
         return
