@@ -1,0 +1,67 @@
+"""Captured packets: who asked for which name, and to which name a connection went, with the bytes the client sent.
+
+Names come from DNS queries, the ClientHello of TLS (put together over segments in any order) and of QUIC, and plain
+HTTP: CONNECT, and the first request of a connection. A connection is one visit, said when it ends. Where a
+ClientHello names only a provider that hides the real name (ECH), that is counted, and no name is made up. What a
+resolver answered is not asked here, and DNS inside of TLS or HTTPS is a connection to its resolver.
+
+Source: RFC 1035, 4.2 (DNS over UDP and TCP); see `capture`, `packets`, `connections` and `quic` for the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+from bartizan.readers.logs.capture import frames, is_capture
+from bartizan.readers.logs.connections import Connections
+from bartizan.readers.logs.dns_message import message
+from bartizan.readers.logs.packets import TCP, Packet, packet
+from bartizan.readers.logs.visit import Evidence, Format, Sample, Tally, Unit, Visit, Wanted
+
+DNS = 53
+
+
+def recognise(sample: Sample) -> float:
+    """The beginning of a capture."""
+    return float(is_capture(sample.head))
+
+
+def read(source: Iterator[bytes], wanted: Wanted, tally: Tally) -> Iterator[Visit]:
+    """The visits in a capture."""
+    connections = Connections(wanted, tally)
+    for frame in frames(source, tally):
+        tally.read += 1
+        found = packet(frame.link, frame.data)
+        if found is None:
+            continue
+        if found.to_port == DNS:
+            if visit := _asked(frame.time_us, found, wanted):
+                yield visit
+        elif found.from_port == DNS:
+            continue
+        elif found.protocol == TCP:
+            yield from connections.segment(frame.time_us, found)
+        else:
+            yield from connections.datagram(frame.time_us, found)
+    yield from connections.rest()
+
+
+def _asked(time_us: int, found: Packet, wanted: Wanted) -> Visit | None:
+    data = found.payload
+    if found.protocol == TCP:
+        data = data[2:] if int.from_bytes(data[:2], "big") == len(data) - 2 else b""
+    asked = message(data)
+    if asked is None or asked.response or wanted[asked.name] is None:
+        return None
+    return Visit(time_us, str(ip_address(found.source)), asked.name, Evidence.RESOLVED)
+
+
+FORMAT = Format(
+    id="pcap",
+    title="Packet capture (pcap, pcapng)",
+    unit=Unit.BYTES,
+    recognise=recognise,
+    read=read,
+    source="draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng",
+)
