@@ -8,6 +8,7 @@ import json
 import re
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -107,11 +108,11 @@ def proxy(
     home: Path,
     ca: Path,
     ports: tuple[int, ...],
-    *,
+    *flags: str,
     forward: str = "",
     config: str = "",
     policy: str = "",
-    flags: tuple[str, ...] = (),
+    ca_first: bool = False,
 ) -> Iterator[RunningProxy]:
     """Start it, with the loopback network and these ports opened; `forward` are more of its settings, as YAML."""
     port = free_port()
@@ -120,6 +121,11 @@ def proxy(
         f"forward:\n  listen: 127.0.0.1:{port}\n  ports: [{listed}]\n  networks: [127.0.0.0/8, '::1/128']\n{forward}"
     )
     upstreams = "" if "upstreams:" in config else "upstreams: {none: {url: 'http://127.0.0.1:9'}}\n"
+    if ca_first:
+        home.mkdir(mode=0o700, parents=True)
+        (home / "bartizan.yaml").write_text(settings)
+        command = [sys.executable, "-m", "bartizan", "usage", "ca", "create", "--home", str(home)]
+        subprocess.run(command, check=True, capture_output=True, cwd=home)
     with gateway(home, {}, *flags, config=settings + upstreams + config, policy=policy) as platform:
         yield RunningProxy(platform, port, ca)
 

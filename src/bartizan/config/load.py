@@ -31,7 +31,9 @@ HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")  # RFC 9110, 5.6.2: a 
 HEADER_VALUE = re.compile(r"[!-~]([ -~]{0,1998}[!-~])?")
 FRAMING = frozenset(  # Who sets these changes where a request ends, where it goes, or whose it is.
     [
+        "authorization",
         "connection",
+        "cookie",
         "content-length",
         "expect",
         "host",
@@ -42,6 +44,7 @@ FRAMING = frozenset(  # Who sets these changes where a request ends, where it go
         "trailer",
         "transfer-encoding",
         "upgrade",
+        "x-api-key",
     ]
 )
 # Whoever knows such an address may write to it.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from bartizan.core.decision import Action, Decision
@@ -31,6 +31,24 @@ if TYPE_CHECKING:
     from bartizan.loop import Loop
     from bartizan.policy.model import Policy
     from bartizan.report.logline import Log
+
+
+@dataclass(frozen=True, slots=True)
+class Intercepted:
+    """A tunnel that was opened: the gateway reads its requests as its own, and asks the host that was meant.
+
+    Args:
+        secret: The key it was asked for with; it may be revoked while the tunnel stands.
+        system: What the catalogue calls it, else the host: the provider in policies and records.
+        headers: Those that every request gets, in the place of the client's own.
+    """
+
+    secret: str = field(repr=False)
+    host: str
+    port: int
+    system: str
+    sanctioned: bool | None
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 class Court:

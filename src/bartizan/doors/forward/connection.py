@@ -20,6 +20,7 @@ from bartizan.core.errors import InputError, PolicyError, StoreError
 from bartizan.doors.forward import answers
 from bartizan.doors.forward.addresses import NoAddress
 from bartizan.doors.forward.head import MAX_HEAD_BYTES, Head, Refusal
+from bartizan.doors.forward.inside import Inside
 from bartizan.doors.forward.opening import Opening, Server
 from bartizan.doors.forward.pipe import NEVER, Pipe
 from bartizan.doors.forward.plain import Origin, asked, request_head
@@ -54,6 +55,7 @@ class Connection(asyncio.Protocol):
         self._verdict: Verdict | None = None
         self._began = self._loop.time()
         self._pipe: Pipe | Origin | None = None
+        self._secret = ""
         self._late = False  # whether a connection to an address took too long
 
     # ---- From the transport
@@ -112,6 +114,8 @@ class Connection(asyncio.Protocol):
                 pipe.abort("idle")
             elif now > self._deadline:
                 pipe.abort("no-hello")
+            elif self._door.court.home.who(self._secret) is None:
+                pipe.abort("key-revoked")
         elif now <= self._deadline:
             return
         elif self._stage == _BUSY and self._task is not None:
@@ -175,7 +179,7 @@ class Connection(asyncio.Protocol):
 
     def _who(self, head: Head) -> Identity:
         """Whose key was sent. Raises Refusal."""
-        secret = head.secret()
+        secret = self._secret = head.secret()
         found = self._door.court.home.who(secret) if secret else None
         if found is None:
             raise Refusal(407, "the key is unknown or revoked" if secret else NO_KEY)
@@ -209,6 +213,10 @@ class Connection(asyncio.Protocol):
         verdict = self._verdict = await door.judged(content, identity, door.court.ids.next())
         if verdict.refused:
             await self._refuse(verdict, page=False)
+            return
+        if place.host in door.intercepted:
+            await door.court.durable(verdict.ticket, verdict.policy)
+            self._open_up(verdict)
             return
         server = await self._connected(place, Server)
         try:
@@ -345,6 +353,26 @@ class Connection(asyncio.Protocol):
             self._buffer.clear()
             opening.data_received(early)
 
+    def _open_up(self, verdict: Verdict) -> None:
+        """From here on the gateway reads the requests: nothing is connected to before one was judged."""
+        door, transport = self._door, self._transport
+        transport.write(answers.established(verdict.id, door.court.tell(verdict.decision, verdict.policy)))
+        self._stage, self._began = _OPEN, self._loop.time()
+        self.hello_begins()
+        inside = door.inside(transport, verdict, self._secret, self._begun, self._done)
+        transport.set_protocol(inside)
+        transport.resume_reading()
+        early = bytes(self._buffer)
+        self._buffer.clear()
+        inside.data_received(early)
+
+    def _begun(self) -> None:
+        self._deadline = NEVER
+
+    def _done(self, inside: Inside) -> None:
+        self._door.connections.discard(self)
+        self._over(inside.why, inside.bytes_up, inside.bytes_down)
+
     def hello_begins(self) -> None:
         """The client's first message began: it must become whole."""
         self._deadline = self._loop.time() + self._door.limits.head_s
@@ -379,7 +407,7 @@ class Connection(asyncio.Protocol):
         except (PolicyError, StoreError):
             pipe.abort("unjudged")
             return
-        if verdict.refused:
+        if verdict.refused or hello.name in door.intercepted:  # Those are reached by their names alone.
             pipe.abort("name-refused")
         elif not pipe.over:
             opening.go_on()

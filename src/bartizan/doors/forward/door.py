@@ -15,12 +15,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bartizan.core.decision import NOTHING, Action, Decision
-from bartizan.core.errors import StoreError
+from bartizan.core.errors import ConfigError, StoreError
 from bartizan.core.subject import Context, Direction, Subject
 from bartizan.doors.forward.addresses import Resolver
+from bartizan.doors.forward.authority import Authority
 from bartizan.doors.forward.connection import Connection
+from bartizan.doors.forward.inside import Inside
 from bartizan.doors.forward.services import Services
-from bartizan.readers.tunnel import Known, Tunnel, tunnel
+from bartizan.home.court import Intercepted
+from bartizan.readers.tunnel import Known, Place, Tunnel, tunnel
 
 if TYPE_CHECKING:
     from bartizan.home.court import Court
@@ -38,6 +41,7 @@ class Verdict:
     """What was decided on one tunnel, and where that is written."""
 
     id: str
+    place: Place
     known: Known
     subject: Subject
     decision: Decision
@@ -50,19 +54,42 @@ class Verdict:
         return self.decision.action >= Action.JUSTIFY or bool(self.decision.edits)
 
 
-def opened(court: Court, connections: int) -> Door:
-    """The proxy of a process. Raises BartizanError where what it needs is not there."""
-    return Door(court, Services(court.home).known, connections)
+Ended = Callable[[Inside], None]
+Within = Callable[[Intercepted], asyncio.Protocol]
+
+
+def opened(court: Court, connections: int, within: Within) -> Door:
+    """The proxy of a process; `within` makes what reads an intercepted tunnel.
+
+    Raises BartizanError where what it needs is not there.
+    """
+    intercepted = court.config.forward.intercept
+    authority = Authority.load(court.home.path) if intercepted else None
+    for host in intercepted:
+        if authority is not None and not authority.covers(host):
+            raise ConfigError(
+                f"forward.intercept: {host} is none of the hosts that the CA was made for\n"
+                "  Remove it (`bartizan usage ca remove`), and create it again."
+            )
+    return Door(court, Services(court.home).known, connections, authority, within)
 
 
 class Door:
     """One process's proxy. Everything here belongs to the event loop."""
 
-    def __init__(self, court: Court, known: Callable[[str, Identity], Known], connections: int) -> None:
+    def __init__(
+        self,
+        court: Court,
+        known: Callable[[str, Identity], Known],
+        connections: int,
+        authority: Authority | None,
+        within: Within,
+    ) -> None:
         """`known` says what a host is, and what holds there for a person; `connections` of clients: at most so many."""
-        self.court, self.known = court, known
+        self.court, self.known, self._authority, self._within = court, known, authority, within
         self.settings, self.limits = court.config.forward, court.config.limits
         self.resolver = Resolver(self.settings.networks, self.settings.lookups)
+        self.intercepted = frozenset(self.settings.intercept)
         self.ports = frozenset(map(int, self.settings.ports))
         self.connections: set[Connection] = set()
         self.most = min(connections, 2 * self.settings.tunnels)
@@ -100,6 +127,24 @@ class Door:
     def gauges(self) -> dict[str, float]:
         """What is under way, for the metrics."""
         return {"tunnels_open": self.tunnels}
+
+    def inside(
+        self, transport: asyncio.Transport, verdict: Verdict, secret: str, begun: Callable[[], None], ended: Ended
+    ) -> Inside:
+        """The client's side of a tunnel to an intercepted host. `begun` is called once TLS stands."""
+        assert self._authority is not None
+        host, known, place = verdict.subject.context.host, verdict.known, verdict.place
+        headers = [
+            (name.lower().encode(), value.encode()) for name, value in self.settings.headers.get(host, {}).items()
+        ]
+        sanctioned = verdict.subject.context.sanctioned
+        tunnel = Intercepted(secret, host, place.port, known.system or host, sanctioned, tuple(headers))
+
+        def made() -> asyncio.Protocol:
+            begun()
+            return self._within(tunnel)
+
+        return Inside(transport, self._authority.context(host), made, ended)
 
     # ---- Who may
 
@@ -144,7 +189,7 @@ class Door:
         if content.fronted:
             facts["fronted"] = True
         ticket = court.record(subject, decision, policy, id_, "request", raw, began, facts)
-        return Verdict(id_, known, subject, decision, policy, ticket)
+        return Verdict(id_, content.place, known, subject, decision, policy, ticket)
 
     def ended(self, verdict: Verdict, why: str, up: int, down: int, began: float) -> None:
         """Record what went through."""

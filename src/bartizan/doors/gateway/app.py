@@ -20,6 +20,7 @@ from bartizan.doors.gateway import pausing
 from bartizan.doors.gateway.casework import Links, case
 from bartizan.doors.gateway.conversation import Conversation
 from bartizan.doors.gateway.judging import judge
+from bartizan.doors.gateway.lookups import looked_up
 from bartizan.doors.gateway.models import models
 from bartizan.doors.gateway.request import JSON_TYPE, ClientGone, Receive, Request, Scope, Send, TooLarge
 from bartizan.doors.gateway.upstream import UpstreamTrouble
@@ -29,6 +30,7 @@ from bartizan.exchange.openai import OPENAI
 if TYPE_CHECKING:
     from bartizan.doors.gateway.gateway import Gateway
     from bartizan.exchange.dialect import Dialect
+    from bartizan.home.court import Intercepted
 
 CHAT, MESSAGES = OPENAI.path, ANTHROPIC.path
 SERVED = (
@@ -108,6 +110,9 @@ class App:
 
     async def _routed(self, request: Request, scope: Scope) -> None:
         gateway, path = self._gateway, request.path
+        if request.intercepted is not None:
+            await self._inside(request, request.intercepted)
+            return
         is_case = path.startswith("/v1/cases/")
         method = METHODS.get(path)
         if method is None and not is_case:
@@ -126,6 +131,19 @@ class App:
             return
         await self._within_limits(request, is_case)
 
+    async def _inside(self, request: Request, tunnel: Intercepted) -> None:
+        """A request to an intercepted host: judged like any other, or only looked up, or it does not pass."""
+        request.route = request.path if request.path in (CHAT, MESSAGES) else "intercepted"
+        request.identity = self._gateway.home.who(tunnel.secret)
+        request.as_configured(tunnel.headers)
+        if request.identity is None:
+            await self._refused(request, 401, "the proxy's key is revoked", "key")
+        elif request.method in ("GET", "HEAD") or (request.path in (CHAT, MESSAGES) and request.method == "POST"):
+            await self._within_limits(request, is_case=False)
+        else:
+            message = f"{request.method} {request.path[:200]} of this host cannot be judged here, so it does not pass"
+            await request.error(404, message)
+
     async def _within_limits(self, request: Request, is_case: bool) -> None:
         gateway, limits = self._gateway, self._gateway.config.limits
         assert request.identity is not None
@@ -141,6 +159,8 @@ class App:
             if judged and (pause := pausing.paused(gateway, request)) is not None:
                 side = "subject" if request.path == "/v1/judge" else "request"
                 await pausing.refuse(gateway, request, pause, side)
+            elif request.intercepted is not None and not judged:
+                await looked_up(gateway, request, request.intercepted)
             elif request.path in (CHAT, MESSAGES):
                 await Conversation(gateway, request).run()
             elif is_case:

@@ -150,6 +150,9 @@ def _announce(config: Config, ports: tuple[int, int, int], began: float) -> None
         _tell(f"           (signs you in once, within 10 minutes; another: bartizan accounts link NAME --home {home})")
     if (listen := config.forward.listen) is not None:
         _tell(f"  proxy    {_proxy(config, local_url(listen, forward_port, tls=tls), home)}")
+        if config.forward.intercept:
+            _tell(f"           WARNING: it opens tunnels to {', '.join(config.forward.intercept)} and reads them;")
+            _tell("           tell those whose requests are read. `bartizan usage ca show` has the CA.")
     _tell(f"  ledger   {home}/log-*.sqlite     bartizan ledger tail --home {home}")
     _tell(f"  policy   {_shown(config.policy_path)}")
     if config.metrics is not None:

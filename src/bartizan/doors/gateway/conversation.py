@@ -97,9 +97,16 @@ class Conversation:
         value = body.value
         assert isinstance(value, dict)
         model = value.get("model")
-        named, id_ = routed(model, gateway.upstreams.targets) if isinstance(model, str) else (None, "")
-        serving = gateway.upstreams.serving(self._dialect.name)
-        target = next((t for t in serving if named in (None, t.name)), None)
+        target: Target | None
+        if (tunnel := self._request.intercepted) is not None:
+            target, id_ = (
+                gateway.upstreams.intercepted(tunnel, self._dialect.name),
+                model if isinstance(model, str) else "",
+            )
+        else:
+            named, id_ = routed(model, gateway.upstreams.targets) if isinstance(model, str) else (None, "")
+            serving = gateway.upstreams.serving(self._dialect.name)
+            target = next((t for t in serving if named in (None, t.name)), None)
         context = self._who(target, id_, Direction.OUT)
         asked = self._dialect.request(body, context)
         if target is None or (target.model and id_ not in ("", target.model)):
@@ -121,7 +128,7 @@ class Conversation:
             provider=target.name if target else "",
             model=model,
             host=target.host if target else "",
-            sanctioned=True if target else None,
+            sanctioned=target.sanctioned if target else None,
             direction=direction,
             when_us=self._when_us,
         )
@@ -229,6 +236,8 @@ class Conversation:
 
     def _passed_through(self) -> list[tuple[bytes, bytes]]:
         credentials = self._request.credentials
+        if self._request.intercepted is not None:  # The proxy was sent our key, the host never is.
+            return [pair for pair in credentials.items() if pair[0] != b"x-bartizan-key"]
         if b"x-bartizan-key" not in credentials:
             raise UpstreamTrouble(401, "this upstream takes your own credential; send Bartizan's key as x-bartizan-key")
         ours = (b"x-bartizan-key", credentials[b"x-bartizan-key"])

@@ -34,7 +34,7 @@ from bartizan.doors.gateway.upstream import Target, Upstreams
 from bartizan.home import Home
 from bartizan.home.alarms import Bell
 from bartizan.home.control import Control, Message, obeyed, unpacked
-from bartizan.home.court import Court
+from bartizan.home.court import Court, Intercepted
 from bartizan.home.durable import Ledger
 from bartizan.home.keys import upstream_key
 from bartizan.home.metrics import Counters
@@ -77,6 +77,7 @@ class Process:
         self._gateway: Gateway
         self._server: asyncio.Server
         self._beside: Beside | None = None
+        self._made: Callable[[], strict.Connection]
         self._why = ""
         self._orphaned = False
 
@@ -102,7 +103,7 @@ class Process:
             _warm(self._gateway)
             if config.forward.listen is not None:
                 court = Court("forward", config, home, loop, ledger, log, self._counters)
-                self._beside = import_module(FORWARD).opened(court, self._connections())
+                self._beside = import_module(FORWARD).opened(court, self._connections(), self._intercepted)
             for sign in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(sign, self._end, "signal")
             try:
@@ -122,8 +123,9 @@ class Process:
                 await asyncio.sleep(0.05)
 
     async def _serve(self, log: Log) -> None:
+        self._made = self._connection()
         self._server = await asyncio.get_running_loop().create_server(
-            self._connection(), sock=_listener(self._config.gateway, self._port), ssl=self._tls(), backlog=BACKLOG
+            self._made, sock=_listener(self._config.gateway, self._port), ssl=self._tls(), backlog=BACKLOG
         )
         if self._beside is not None and (where := self._config.forward.listen) is not None:
             await self._beside.listen(_listener(where, self._forward_port), self._tls())
@@ -145,6 +147,12 @@ class Process:
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         doors = 1 if self._config.forward.listen is None else 2
         return max(64, (soft - SPARE_FILES) // 2 // doors)
+
+    def _intercepted(self, tunnel: Intercepted) -> strict.Connection:
+        """What reads the requests inside a tunnel of the other door."""
+        connection = self._made()
+        connection.intercepted = tunnel
+        return connection
 
     def _connection(self) -> Callable[[], strict.Connection]:
         limits = self._config.limits

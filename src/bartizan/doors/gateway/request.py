@@ -14,6 +14,7 @@ from bartizan.doors.gateway.upstream import HOP_BY_HOP
 if TYPE_CHECKING:
     from bartizan.doors.gateway.strict import Connection
     from bartizan.exchange.dialect import Dialect
+    from bartizan.home.court import Intercepted
     from bartizan.vault import Identity
 
 Scope = dict[str, Any]  # Any: as ASGI has it
@@ -57,6 +58,7 @@ class Request:
         "gone",
         "id",
         "identity",
+        "intercepted",
         "length",
         "method",
         "path",
@@ -75,6 +77,7 @@ class Request:
         self.path: str = scope["path"]
         self.query: bytes = scope["query_string"]
         self.connection: Connection | None = scope.get("connection")
+        self.intercepted: Intercepted | None = self.connection.intercepted if self.connection is not None else None
         self.route = "other"
         self.credentials: dict[bytes, bytes] = {}
         self.forward: list[tuple[bytes, bytes]] = []
@@ -106,6 +109,11 @@ class Request:
         if named:
             hops = {token.strip() for token in named.split(b",")}
             self.forward = [pair for pair in forward if pair[0] not in hops]
+
+    def as_configured(self, headers: Headers) -> None:
+        """With these headers, in the place of the client's own of those names."""
+        ours = {name.lower() for name, _ in headers}
+        self.forward = [pair for pair in self.forward if pair[0] not in ours] + list(headers)
 
     def read_query(self, longest_wait_s: float) -> None:
         """Take `wait` out of the query. Raises InputError."""

@@ -20,6 +20,8 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from bartizan.home.court import Intercepted
+
 MAX_HEAD_BYTES = 64 * 1024
 MAX_HEADERS = 100
 BODY_TIMES_IDLE = 10  # A whole body may take this many times the longest pause: a drip of single bytes ends too.
@@ -90,6 +92,7 @@ class Connection(HttpToolsProtocol):
         super().__init__(config, state, {}, loop)
         self.bounds, self.answer = bounds, answer
         self.deadline = NEVER
+        self.intercepted: Intercepted | None = None  # where this is the inside of a tunnel of the forward door
         self.gone: Callable[[], object] | None = None  # called once if the client goes while an exchange waits
         self._stage = _IDLE
         self._body_ends = NEVER

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from bartizan.config import Protocol, Timeouts, Upstream
 from bartizan.doors.gateway.client import Address, Broken, Client, Headers, Reply, Unreachable
+from bartizan.home.court import Intercepted
 
 NEVER = float("inf")
 TRIES_BEFORE_REST = 5  # Failures in a row; then the upstream rests, and every call is answered at once.
@@ -80,6 +81,7 @@ class Target:
     model: str = ""  # what the embedded model is called
     breaker: Breaker = field(default_factory=Breaker)
     host: str = ""
+    sanctioned: bool | None = True  # Who is configured is; of an intercepted host the register says it.
     _addresses: dict[tuple[str, bytes], Address] = field(default_factory=dict)
 
     @classmethod
@@ -212,6 +214,18 @@ class Upstreams:
         self._told = told
         self._client = Client()
         self._serving: dict[str, list[Target]] = {}
+        self._intercepted: dict[tuple[str, int, str], Target] = {}  # as many as are configured
+
+    def intercepted(self, tunnel: Intercepted, dialect: str) -> Target:
+        """The host that a client of the proxy meant, with the client's own credential."""
+        name = (tunnel.host, tunnel.port, dialect)
+        known = self._intercepted.get(name)
+        if known is None or known.sanctioned is not tunnel.sanctioned:
+            known = Target(tunnel.system, Protocol(dialect), "", Timeouts(), "", passthrough=True)
+            known.sanctioned = tunnel.sanctioned
+            known.move(f"https://{tunnel.host}:{tunnel.port}" if tunnel.port != 443 else f"https://{tunnel.host}")
+            self._intercepted[name] = known
+        return known
 
     def serving(self, dialect: str) -> list[Target]:
         """Who speaks a dialect, in the order of the configuration."""

@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "endpoint": ("bartizan.doors.usage.endpoint:endpoint", "Find the AI on this machine, without root and offline."),
     "register": ("bartizan.doors.usage.register:register", "Keep the register of AI systems; decide what may be used."),
     "restrict": ("bartizan.doors.usage.restrict:restrict", "Write block-lists of what is restricted or blocked."),
+    "ca": ("bartizan.doors.forward.command:ca", "Make, install and remove the CA that opens tunnels to AI hosts."),
     "verify": ("bartizan.doors.usage.verify:verify", "Say whether what is blocked still gets through, and how."),
 }
 
