@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from bartizan.catalogue.catalogue import Catalogue
 from bartizan.core.decision import Action
 from bartizan.home import Home
-from bartizan.home.register import reached, register, shipped
+from bartizan.home.register import in_force, of_service, reached, register
 from bartizan.inventory.feeding import Fed, SourceKind, SourceRead, data_seen, feed, read_up_to
 from bartizan.inventory.register import Register
 from bartizan.ledger.read import Record, parse, resumed
@@ -45,7 +45,8 @@ class Refreshed:
 
 def refresh(home: Home, now_us: int, catalogue: Catalogue | None = None) -> Refreshed:
     """Bring the register up to the ledger. Raises StoreError; UsageError where another process does it just now."""
-    own, known = register(home, catalogue), catalogue or shipped()
+    known = catalogue or in_force(home)
+    own = register(home, known)
     upstreams = {name: urlsplit(one.url).hostname or "" for name, one in home.config.upstreams.items()}
     systems = _Systems(known, upstreams)
     paths = logs(home.path)
@@ -77,6 +78,9 @@ class _Systems:
             found = reached(self.catalogue.lookup(host)) if host else None
             if found is not None and found.sort is not Sort.CANDIDATE:
                 return found
+        service = self.catalogue.service(provider)
+        if service is not None:  # What the forward door reached by another name.
+            return of_service(service)
         id_ = re.sub(r"[^a-z0-9._-]+", "-", provider.lower()).strip("-._")
         if provider in self.upstreams and id_:
             return Reached(id_, Sort.OWN, provider)
@@ -125,7 +129,7 @@ def _usage(systems: _Systems, record: Record) -> Usage | None:
     to = systems.of(target)
     if to is None:
         return None
-    evidence = Evidence.PROMPT if door == "gateway" else of_tunnel(bytes_up)
+    evidence = of_tunnel(bytes_up) if record.get("kind") == "flow" else Evidence.PROMPT
     person = _word(record.get("person"))
     return Usage(
         person, to, when_us // DAY_US, evidence, int(side == "request"), bytes_up, 1, first_us=when_us, last_us=when_us

@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
+from pathlib import Path
 
 from bartizan.catalogue.catalogue import Catalogue
 from bartizan.catalogue.listing import Listed, Service
 from bartizan.core.decision import Decision
 from bartizan.core.subject import Context, Kind, Subject, Trust
-from bartizan.home import Home
+from bartizan.home import Home, catalogues
 from bartizan.home.recording import Recorder
 from bartizan.inventory.exceptions import Exceptions
 from bartizan.inventory.feeding import Fed, SourceRead, feed
@@ -61,13 +62,12 @@ class Taken:
 
 def register(home: Home, catalogue: Catalogue | None = None) -> Register:
     """The register of a home. Decisions go to the log of administration."""
-    named = (catalogue or shipped()).service
 
-    def known(id_: str) -> Named | None:
-        service = named(id_)
+    def named(id_: str) -> Named | None:
+        service = (catalogue or in_force(home)).service(id_)
         return Named(service.name, service.vendor, service.category) if service else None
 
-    return Register(home.state, home.vault, home.record, known)
+    return Register(home.state, home.vault, home.record, named)
 
 
 def statuses(home: Home) -> Statuses:
@@ -89,9 +89,27 @@ def names(home: Home) -> Names:
     return Names(home.state, home.vault, home.record, officer)
 
 
+def in_force(home: Home) -> Catalogue:
+    """The catalogue with the home's own words, read again when those change. Raises InputError."""
+    stamps = tuple(_stamp(home.path / name) for name in (catalogues.OVERLAY, catalogues.UPDATE))
+    return _read(home.path, stamps)
+
+
+def _stamp(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+@lru_cache(maxsize=2)
+def _read(home: Path, stamps: tuple[int, ...]) -> Catalogue:
+    return catalogues.catalogue(home)
+
+
 @lru_cache(maxsize=1)
 def shipped() -> Catalogue:
-    """The catalogue, once a process."""
+    """The catalogue as it ships, once a process."""
     return Catalogue.load()
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from bartizan.inventory.system import Seen
 from bartizan.readers.logs.usage import AccountKind
+from bartizan.store.connection import Row
 from bartizan.store.state import State as Store
 
 # Of each person, system and day, what each format saw, and of that the most.
@@ -25,13 +26,6 @@ WITH told AS (
          max(last_us) AS last_us, min(first_us) AS first_us
   FROM told GROUP BY system, person, day
 )
-"""
-_EVIDENCE = """
-WITH told AS (
-  SELECT system, person, day, evidence, sum(count) AS count
-  FROM usage_ WHERE {where} GROUP BY system, person, day, told_by, evidence
-), best AS (SELECT system, evidence, max(count) AS count FROM told GROUP BY system, person, day, evidence)
-SELECT system, evidence, sum(count) FROM best GROUP BY system, evidence ORDER BY system, evidence
 """
 
 
@@ -67,38 +61,69 @@ def _best(where: str, select: str) -> str:
 
 def seen(store: Store, since_day: int = 0, system: str | None = None) -> dict[str, Seen]:
     """What is told of each system since a day, or of one."""
-    where, values = _where(since_day, system=system)
-    totals = store.query(
-        _best(
-            where,
-            "SELECT system, count(DISTINCT nullif(person, '')), sum(count), sum(bytes_up), max(evidence), "
-            "count(DISTINCT day) FROM best GROUP BY system",
-        ),
-        values,
-    )
-    levels: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for id_, evidence, count in store.query(_EVIDENCE.format(where=where), values):
-        levels[id_].append((int(evidence), int(count)))
-    kinds = _several(
-        store.query(
-            f"SELECT DISTINCT system, told_by FROM usage_ WHERE {where} ORDER BY 1, 2",  # noqa: S608
-            values,
+    systems = [system]
+    if system is None:
+        systems = [id_ for (id_,) in store.query("SELECT DISTINCT system FROM usage_ WHERE day >= ?", (since_day,))]
+    found: dict[str, Seen] = {}
+    for id_ in systems:
+        # One system at a time: adding up in SQL takes five times as long, and all rows at once too much room.
+        rows = store.query(
+            "SELECT person, day, told_by, evidence, account, count, bytes_up FROM usage_ "
+            "WHERE system = ? AND day >= ? ORDER BY person, day, told_by",
+            (id_, since_day),
         )
+        if rows and id_ is not None:
+            found[id_] = _added_up(rows)
+    return found
+
+
+def _added_up(rows: list[Row]) -> Seen:
+    """Rows of one system, sorted by person, day and what told them."""
+    persons: set[str] = set()
+    days: set[int] = set()
+    told_by: set[str] = set()
+    accounts: set[str] = set()
+    levels: dict[int, int] = defaultdict(int)
+    count = bytes_up = 0
+    place: tuple[str, int] | None = None
+    # Of this person and day: what the best told, and of each evidence; and what the present one tells.
+    best = [0, 0]
+    best_levels: dict[int, int] = {}
+    present: str | None = None
+    now = [0, 0]
+    now_levels: dict[int, int] = {}
+    for person, day, by, evidence, account, times, size in rows:
+        if (person, day) != place or by != present:
+            best = [max(best[0], now[0]), max(best[1], now[1])]
+            for level, number in now_levels.items():
+                best_levels[level] = max(best_levels.get(level, 0), number)
+            now, now_levels, present = [0, 0], {}, by
+            told_by.add(by)
+        if (person, day) != place:
+            count, bytes_up = count + best[0], bytes_up + best[1]
+            for level, number in best_levels.items():
+                levels[level] += number
+            best, best_levels, place = [0, 0], {}, (person, day)
+            persons.add(person)
+            days.add(day)
+        now[0] += times
+        now[1] += size
+        now_levels[evidence] = now_levels.get(evidence, 0) + times
+        if account:
+            accounts.add(account)
+    count, bytes_up = count + max(best[0], now[0]), bytes_up + max(best[1], now[1])
+    for level in best_levels.keys() | now_levels.keys():
+        levels[level] += max(best_levels.get(level, 0), now_levels.get(level, 0))
+    return Seen(
+        len(persons - {""}),
+        count,
+        bytes_up,
+        max(levels),
+        tuple(sorted(levels.items())),
+        tuple(sorted(told_by)),
+        tuple(sorted(map(AccountKind, accounts))),
+        len(days),
     )
-    accounts = _accounts(store, where, values, "system")
-    return {
-        id_: Seen(
-            int(people),
-            int(count),
-            int(bytes_up),
-            int(evidence),
-            tuple(levels[id_]),
-            kinds.get(id_, ()),
-            accounts.get((id_,), ()),
-            int(days),
-        )
-        for id_, people, count, bytes_up, evidence, days in totals
-    }
 
 
 def people(
@@ -129,6 +154,22 @@ def days(store: Store, *, system: str | None = None, person: str | None = None, 
         values,
     )
     return [DayUse(*map(int, row)) for row in rows]
+
+
+def days_of_each(store: Store, since_day: int = 0) -> list[tuple[str, int, int]]:
+    """How often each system was used on each day: (system, day, count), oldest first."""
+    where, values = _where(since_day)
+    rows = store.query(_best(where, "SELECT system, day, sum(count) FROM best GROUP BY 1, 2 ORDER BY 2, 1"), values)
+    return [(system, int(day), int(count)) for system, day, count in rows]
+
+
+def people_seen(store: Store, since_day: int = 0, account: AccountKind | None = None) -> int:
+    """How many people (pseudonyms) used any system; with an account of a kind, where one is named."""
+    where, values = _where(since_day)
+    if account is not None:
+        where, values = f"{where} AND account = ?", (*values, account.value)
+    rows = store.query(f"SELECT count(DISTINCT person) FROM usage_ WHERE {where} AND person != ''", values)  # noqa: S608
+    return int(rows[0][0])
 
 
 def uploads(store: Store, system: str, person: str, from_day: int, to_day: int) -> dict[int, int]:
@@ -163,10 +204,3 @@ def _accounts(
     for *key, account in store.query(query, values):
         found[tuple(key)].append(AccountKind(account))
     return {key: tuple(sorted(ones)) for key, ones in found.items()}
-
-
-def _several(rows: list[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
-    found: dict[str, list[str]] = defaultdict(list)
-    for key, value in rows:
-        found[key].append(value)
-    return {key: tuple(ones) for key, ones in found.items()}

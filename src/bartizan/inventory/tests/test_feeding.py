@@ -244,3 +244,31 @@ def _kept(
         return seen(store)
     finally:
         store.close()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@given(st.lists(st.tuples(LINES, st.sampled_from(["squid", "dnsmasq", "zeek"])), max_size=4))
+def test_sums_are_those_of_the_definition(
+    tmp_path_factory: pytest.TempPathFactory, logs: list[tuple[list[Usage], str]]
+) -> None:
+    """Of each person and day, the format that saw most counts; of those, the sum."""
+    store = Store.open(tmp_path_factory.mktemp("register"))
+    registry = Registry(store, Vault.open(store, MasterKey(b"m" * 32, "test")))
+    told: dict[tuple[str, str, int], dict[str, list[Usage]]] = {}
+    for number, (lines, format_) in enumerate(logs):
+        registry.feed(*lines, head=b"%d" % number * HEAD_BYTES, format_=format_)
+        for one in lines:
+            told.setdefault((one.system, one.actor, one.day), {}).setdefault(format_, []).append(one)
+    found = seen(store)
+    store.close()
+    for system in {key[0] for key in told}:
+        mine = {key: formats.values() for key, formats in told.items() if key[0] == system}
+        assert found[system].count == sum(max(sum(u.count for u in us) for us in by) for by in mine.values())
+        assert found[system].bytes_up == sum(max(sum(u.bytes_up for u in us) for us in by) for by in mine.values())
+        assert found[system].people == len({key[1] for key in mine} - {""})
+        assert found[system].days == len({key[2] for key in mine})
+        for level, count in found[system].by_evidence:
+            assert count == sum(
+                max(sum(u.count for u in us if u.evidence == level) for us in by) for by in mine.values()
+            )
+    assert found.keys() == {key[0] for key in told}
