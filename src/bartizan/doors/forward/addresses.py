@@ -24,6 +24,10 @@ MAX_KNOWN = 4096
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 # Public by their number, and yet of the machine: Azure's agent. https://learn.microsoft.com/azure/virtual-network/
 _METADATA = frozenset({ipaddress.ip_address("168.63.129.16")})
+# Special by IANA's registries, and global to some versions of Python's `ipaddress`.
+_SPECIAL = tuple(
+    map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "64:ff9b:1::/48", "3fff::/20", "5f00::/16"))
+)
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -44,7 +48,9 @@ def public(address: Address) -> bool:
         return public(inner)
     if isinstance(address, ipaddress.IPv6Address) and address.teredo is not None:
         return False
-    return address.is_global and not address.is_multicast and not address.is_reserved and address not in _METADATA
+    if address in _METADATA or any(address.version == net.version and address in net for net in _SPECIAL):
+        return False
+    return address.is_global and not address.is_multicast and not address.is_reserved
 
 
 def _unwrapped(address: Address) -> Address:
