@@ -73,7 +73,7 @@ class Candidates:
             found.append("top-level .ai")
         if strong:
             found.append("word")
-        if label.endswith("ai") and len(label) > 5 and not label.endswith(self._ends_ai):
+        if label.endswith("ai") and len(label) > 5 and not label.endswith(self._ends_ai) and self._anywhere(labels):
             found.append("ends with ai")
         if label.startswith("ai") and self._begins(label[2:].lstrip("-")):
             found.append("begins with ai")
@@ -90,6 +90,11 @@ class Candidates:
             if not self._served.isdisjoint(under):
                 found.append("served")
         return found
+
+    def _anywhere(self, labels: list[str]) -> bool:
+        """Whether a name is under no country's domain: `-ai` ends words of Japanese, Chinese, French and others."""
+        top = labels[-1]
+        return len(top) > 2 or top in self._friendly or top == "ai"
 
     def _begins(self, rest: str) -> bool:
         return any(rest[:end] in self._words for end in range(MIN_WORD, min(len(rest), self._longest) + 1))

@@ -20,9 +20,12 @@ from bartizan.core.errors import InputError
 
 OVERLAY = "catalogue.toml"  # Where a pattern of the organisation's own comes from.
 
+SHALLOW = 3  # Labels of a name in which no whole domain can stand before another.
+MAX_DULL = 100_000  # Domains, about 10 MB.
+
 
 class Catalogue:
-    """Looks hosts and other signals up. Reads its data once; afterwards nothing changes."""
+    """Looks hosts and other signals up. Reads its data once; afterwards no answer changes."""
 
     def __init__(self, made: tables.Tables, own: overlays.Overlay) -> None:
         merged = Merging(made)
@@ -51,6 +54,7 @@ class Catalogue:
         self._own_suffix: dict[str, Pattern | str] = {}
         for verdict in own.verdicts:
             self._judge(verdict)
+        self._dull: set[str] = set()  # Domains nobody wants to hear of: a memory, it changes no answer.
         self._own_domains = frozenset(map(registered, (*self._own_exact, *self._own_suffix)))
         self._domains = frozenset(
             registered(_tail(one.text) if one.match == "regex" else one.text) for one in self._patterns
@@ -105,7 +109,9 @@ class Catalogue:
             return own
         if domain in self._domains and (found := self._row(name)) is not None:
             return Listed(name, found.service, found.tier, "", 0.0, found.text, found.endpoint, found.sources)
-        return self._unknown(name, labels)
+        if domain in self._dull and len(labels) <= SHALLOW:
+            return None
+        return self._unknown(name, labels, domain)
 
     def _row(self, name: str) -> Pattern | None:
         found = self._exact.get(name)
@@ -125,10 +131,14 @@ class Catalogue:
             return Listed(name, sources=OVERLAY, because=f"no AI: {found}" if found else "no AI")
         return Listed(name, found.service, found.tier, "", 0.0, found.text, found.endpoint, OVERLAY)
 
-    def _unknown(self, name: str, labels: list[str]) -> Listed | None:
+    def _unknown(self, name: str, labels: list[str], domain: str) -> Listed | None:
         candidates, lookalikes = self._candidates, self._lookalikes
         count = candidates.registrable(labels)
         if not self._terms(name) and not lookalikes.near(labels[-count]):
+            if count == 2:
+                if len(self._dull) >= MAX_DULL:
+                    self._dull.clear()
+                self._dull.add(domain)
             return None
         imitation = lookalikes.imitated(name, labels, count)
         if imitation is not None:
