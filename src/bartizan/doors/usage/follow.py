@@ -7,10 +7,12 @@ from its beginning. What is new is printed when there is nothing more to read fo
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 
 import click
 
@@ -31,14 +33,24 @@ def followed(source: Source, how: How, format_: str, candidates: bool, keep: Kee
     """Prints what is new in a file as it grows, until interrupted."""
     if source.why or not source.regular:
         raise InputError(source.why or "only a file can be followed", source.name)
-    following = Following(source, how, format_, candidates, keep)
+    following, stop = Following(source, how, format_, candidates, keep), Event()
+    before = signal.signal(signal.SIGINT, lambda *_: stop.set())
     try:
         while True:
-            following.once(time.sleep)
-    except KeyboardInterrupt:
+            following.once(stop.wait)
+    except Stopped:
         following.told()
         click.echo(f"{source.name}: {following.lines:,} lines, {following.printed:,} observations", err=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
     return 0
+
+
+class Stopped(Exception):
+    """Somebody interrupted."""
+
+
+Wait = Callable[[float], bool]  # For so many seconds, or until there is no more to wait for: then True.
 
 
 @dataclass
@@ -57,12 +69,13 @@ class Following:
     _fed_s: float = 0.0
     _read: Read | None = None
 
-    def once(self, wait: Callable[[float], None]) -> None:
-        """Reads one file until another one has its name. `wait` is called where there is nothing more for now."""
+    def once(self, wait: Wait) -> None:
+        """Reads one file until another one has its name. Raises Stopped."""
         try:
             descriptor = opened(self.source)
         except FileNotFoundError:  # Between two steps of a rotation.
-            wait(POLL_S)
+            if wait(POLL_S):
+                raise Stopped from None
             return
         except OSError as error:
             raise InputError(reason(error), self.source.name) from None
@@ -86,9 +99,9 @@ class Following:
             self.lines += tally.read
         self.told()
 
-    def _chunks(self, descriptor: int, wait: Callable[[float], None]) -> Iterator[bytes]:
+    def _chunks(self, descriptor: int, wait: Wait) -> Iterator[bytes]:
         at = 0
-        while True:
+        while not wait(0):
             if chunk := os.read(descriptor, CHUNK_BYTES):
                 at += len(chunk)
                 yield chunk
@@ -102,7 +115,9 @@ class Following:
                 at += len(rest)
                 yield rest
                 continue
-            wait(POLL_S)
+            if wait(POLL_S):
+                break
+        raise Stopped
 
     def _moved(self, descriptor: int, at: int) -> bool:
         mine = os.fstat(descriptor)
