@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 import orjson
 
+from bartizan.config import options
 from bartizan.report.table import show as table
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ EXAMPLES = """\b
 Examples:
   bartizan usage code .
   bartizan usage code ~/src --format mlbom > ai.cdx.json
+  bartizan usage code . --record
   bartizan usage code . --format jsonl | jq 'select(.kind == "model")'
 """
 
@@ -79,7 +81,9 @@ HOWS = ("", "declared", "locked", "imported", "used")  # weakest first
     show_default=True,
     help="How to print; mlbom is a CycloneDX 1.6 bill of materials.",
 )
-def code(paths: tuple[Path, ...], format_: str) -> int:
+@click.option("--record", is_flag=True, help="Feed the register of AI systems in --home.")
+@options.home
+def code(paths: tuple[Path, ...], format_: str, record: bool, home: Path | None) -> int:
     """Find the AI that code uses: packages, imports, model ids, endpoints, images, variables. Nothing is run.
 
     Folders of dependencies (node_modules, virtual environments) are left out: lock files name what is in them.
@@ -103,11 +107,22 @@ def code(paths: tuple[Path, ...], format_: str) -> int:
                 click.echo(orjson.dumps(row).decode())
         case _:
             _tell(things, walked)
+    if record:
+        _keep(things, catalogue, paths, home)
     for path in walked.unread:
         click.echo(f"bartizan: {path} could not be read", err=True)
     if walked.large:
         click.echo(f"bartizan: of {walked.large} files only the first {MAX_FILE_BYTES >> 20} MiB were read", err=True)
     return 3 if walked.unread else 0
+
+
+def _keep(things: list[Thing], catalogue: Catalogue, paths: tuple[Path, ...], home: Path | None) -> None:
+    from bartizan.doors.usage.signs import Sign, keep
+    from bartizan.inventory.feeding import SourceKind
+
+    named = {service.name: service for service in catalogue.services()}
+    signs = [Sign(named[thing.service], times=len(thing.places)) for thing in things if thing.service in named]
+    keep(home, SourceKind.CODE, " ".join(str(path.resolve()) for path in paths), signs)
 
 
 def found(files: Iterable[tuple[str, Path]], catalogue: Catalogue, walked: Walked) -> list[Thing]:

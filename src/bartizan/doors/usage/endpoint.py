@@ -16,6 +16,7 @@ import click
 import orjson
 
 from bartizan import rules
+from bartizan.config import options
 from bartizan.core.errors import InputError
 from bartizan.report.table import show as table
 
@@ -33,6 +34,7 @@ Examples:
   bartizan usage endpoint --company example.org --history
   bartizan usage endpoint --root /mnt/laptop/home/mara --format jsonl
   bartizan usage endpoint --probe
+  bartizan usage endpoint --company example.org --record --person mara@example.org
 """
 
 
@@ -86,7 +88,19 @@ class Machine:
     "--format", "format_", type=click.Choice(["text", "json", "jsonl"]), default="text", show_default=True,
     help="How to print.",
 )  # fmt: skip
-def endpoint(root: Path | None, company: tuple[str, ...], history: bool, probe: bool, format_: str) -> int:
+@click.option("--record", is_flag=True, help="Feed the register of AI systems in --home.")
+@click.option("--person", default="", help="With --record: whose machine it is.  [default: the home folder's name]")
+@options.home
+def endpoint(
+    root: Path | None,
+    company: tuple[str, ...],
+    history: bool,
+    probe: bool,
+    format_: str,
+    record: bool,
+    person: str,
+    home: Path | None,
+) -> int:
     """Find the AI on this machine: programs, model servers and files, extensions, MCP servers, accounts, variables.
 
     Reads settings and names, never a secret: of a variable the name, of a command the program, of a token whose it is.
@@ -106,9 +120,28 @@ def endpoint(root: Path | None, company: tuple[str, ...], history: bool, probe: 
         else:
             for line in lines:
                 click.echo(orjson.dumps(line).decode())
+    if record:
+        _keep(machine, found, person or machine.root.name, home)
     for name in machine.unread:
         click.echo(f"bartizan: {name} could not be read", err=True)
     return 3 if machine.unread else 0
+
+
+def _keep(machine: Machine, found: list[Trace], person: str, home: Path | None) -> None:
+    from bartizan.doors.usage.signs import Sign, keep
+    from bartizan.inventory.feeding import SourceKind
+    from bartizan.readers.endpoint.trace import Found
+    from bartizan.readers.logs.usage import AccountKind
+    from bartizan.readers.logs.visit import Evidence
+
+    named = {service.name.casefold(): service for service in machine.catalogue.services()}
+    proves = {Found.ACCOUNT: Evidence.AUTHENTICATED, Found.HISTORY: Evidence.CONNECTED}
+    signs = [
+        Sign(service, person, proves.get(one.found, Evidence.RESOLVED), one.count, AccountKind(one.account_kind))
+        for one in found
+        if (service := named.get(one.tool.casefold()) or named.get(one.name.casefold())) is not None
+    ]
+    keep(home, SourceKind.ENDPOINT, f"machine of {person}", signs)
 
 
 def traces(machine: Machine, *, live: bool, history: bool, probe: bool) -> Iterator[Trace]:

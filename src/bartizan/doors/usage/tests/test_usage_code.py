@@ -11,6 +11,8 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from bartizan.doors.usage.code import MAX_FILE_BYTES, code
+from bartizan.home import Home
+from bartizan.home.register import register
 
 
 @pytest.fixture
@@ -79,3 +81,13 @@ def test_people_get_a_table(project: Path) -> None:
     done = run(project)
     assert "gpt-4o-mini" in done.stdout and "requirements.txt:1" in done.stdout
     assert "AI services and tools in 6 files" in done.stdout + done.stderr
+
+
+def test_what_code_uses_is_kept_in_the_register(project: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    home = tmp_path_factory.mktemp("x") / "home"
+    for _ in range(2):  # Read twice, it counts once.
+        assert run(project, "--record", "--home", home).return_value == 0
+    with Home.open(home) as opened:
+        found = {one.id: one for one in register(opened).systems()}
+    assert found["groq"].seen.sources == ("code",) and found["groq"].seen.people == 0
+    assert found["groq"].seen.count == 1 and found["groq"].waits_us is not None

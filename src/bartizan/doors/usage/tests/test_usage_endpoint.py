@@ -17,8 +17,13 @@ from hypothesis import strategies as st
 
 from bartizan.core.errors import InputError
 from bartizan.doors.usage.endpoint import _asked, endpoint
+from bartizan.home import Home
+from bartizan.home.register import register
+from bartizan.inventory.seen import people
 from bartizan.readers.endpoint import extensions, settings
 from bartizan.readers.endpoint.trace import account_kind
+from bartizan.readers.logs.usage import AccountKind
+from bartizan.readers.logs.visit import Evidence
 from bartizan.store.foreign import rows
 
 SECRET = "sk-" + "live" + "0123456789abcdefSECRET"
@@ -119,6 +124,20 @@ def test_everything_on_a_machine_is_found(house: Path) -> None:
     kinds = {str(row["account"]): row["account_kind"] for key, row in rows.items() if key[0] == "account"}
     assert kinds == {"mara@corp.example": "corporate", "mara@gmail.com": "personal", "mara-x": ""}
     assert SECRET not in done.stdout + done.stderr and "secret-title" not in done.stdout
+
+
+def test_what_a_machine_tells_is_kept_under_a_pseudonym(house: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    home = tmp_path_factory.mktemp("x") / "home"
+    asked = ("--root", house, "--company", "corp.example", "--history", "--record", "--person", "mara@corp.example")
+    for _ in range(2):
+        assert run(*asked, "--home", home).return_value == 0
+    with Home.open(home) as opened:
+        found = {one.id: one for one in register(opened).systems()}
+        pseudonym = opened.vault.pseudonym("mara@corp.example")
+        assert [one.person for one in people(opened.state, system="chatgpt")] == [pseudonym]
+    assert found["chatgpt"].seen.evidence == Evidence.CONNECTED and found["chatgpt"].seen.count == 7
+    assert AccountKind.PERSONAL in found["codex-cli"].seen.accounts
+    assert found["codex-cli"].seen.evidence == Evidence.AUTHENTICATED
 
 
 def test_a_history_only_where_it_is_asked_for_and_then_hosts_and_counts(house: Path) -> None:
