@@ -31,7 +31,8 @@ DAY_US = 86_400_000_000
 # What people do. Signing in and out, and logs that begin, would hide it.
 TOLD = (
     "account-*", "key-*", "token-*", "link-made", "sign-in-failed", "password-set", "policy-*", "case-*", "feedback*",
-    "example-*", "note-opened", "assigned", "name-opened", "text*", "exported", "forgotten", "retention*",
+    "example-*", "note-opened", "assigned", "name-*", "text*", "exported", "forgotten", "retention*",
+    "use-*",
 )  # fmt: skip
 _EXCHANGE = re.compile(r"[\x21-\x7e]{1,200}")
 
