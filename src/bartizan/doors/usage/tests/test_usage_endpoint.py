@@ -135,7 +135,7 @@ def test_what_a_machine_tells_is_kept_under_a_pseudonym(house: Path, tmp_path_fa
         found = {one.id: one for one in register(opened).systems()}
         pseudonym = opened.vault.pseudonym("mara@corp.example")
         assert [one.person for one in people(opened.state, system="chatgpt")] == [pseudonym]
-    assert found["chatgpt"].seen.evidence == Evidence.CONNECTED and found["chatgpt"].seen.count == 7
+    assert dict(found["chatgpt"].seen.by_evidence)[Evidence.CONNECTED] == 7
     assert AccountKind.PERSONAL in found["codex-cli"].seen.accounts
     assert found["codex-cli"].seen.evidence == Evidence.AUTHENTICATED
 
