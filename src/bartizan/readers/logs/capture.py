@@ -31,7 +31,7 @@ class Frame(NamedTuple):
     missing: int = 0
 
 
-class _Stream:
+class Stream:
     """Bytes that come in chunks."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
@@ -64,7 +64,7 @@ def is_capture(head: bytes) -> bool:
 
 def frames(chunks: Iterator[bytes], tally: Tally) -> Iterator[Frame]:
     """Every frame up to the end, or to where the file is broken, which is said."""
-    stream = _Stream(chunks)
+    stream = Stream(chunks)
     magic = stream.take(4)
     if magic in PCAP:
         yield from _pcap(stream, *PCAP[magic], tally)
@@ -79,7 +79,7 @@ def _broken(tally: Tally) -> None:
     tally.bound(BROKEN)
 
 
-def _pcap(stream: _Stream, order: str, per_us: int, tally: Tally) -> Iterator[Frame]:
+def _pcap(stream: Stream, order: str, per_us: int, tally: Tally) -> Iterator[Frame]:
     head = stream.take(20)
     if len(head) < 20:
         return _broken(tally)
@@ -98,7 +98,7 @@ def _pcap(stream: _Stream, order: str, per_us: int, tally: Tally) -> Iterator[Fr
         yield Frame(seconds * 1_000_000 + part // per_us, link, data, max(size - captured, 0))
 
 
-def _pcapng(stream: _Stream, tally: Tally) -> Iterator[Frame]:
+def _pcapng(stream: Stream, tally: Tally) -> Iterator[Frame]:
     order = "<"
     links: list[tuple[int, int]] = []  # Of each interface, with its ticks a second.
     kind_raw = PCAPNG

@@ -15,11 +15,14 @@ from ipaddress import ip_address
 
 from bartizan.readers.logs.capture import frames, is_capture
 from bartizan.readers.logs.connections import Connections
-from bartizan.readers.logs.dns_message import message
-from bartizan.readers.logs.packets import TCP, Packet, packet
+from bartizan.readers.logs.dns_message import Message, message
+from bartizan.readers.logs.flow_exports import Exports
+from bartizan.readers.logs.packets import TCP, UDP, Packet, packet
 from bartizan.readers.logs.visit import Evidence, Format, Sample, Tally, Unit, Visit, Wanted
 
 DNS = 53
+EXPORTS = frozenset({2055, 2056, 4739, 9555, 9995, 9996})  # Where collectors of flows listen.
+MAX_ANSWERS = 16  # Of one query.
 
 
 def recognise(sample: Sample) -> float:
@@ -29,7 +32,7 @@ def recognise(sample: Sample) -> float:
 
 def read(source: Iterator[bytes], wanted: Wanted, tally: Tally) -> Iterator[Visit]:
     """The visits in a capture."""
-    connections = Connections(wanted, tally)
+    connections, exports = Connections(wanted, tally), Exports()
     for frame in frames(source, tally):
         tally.read += 1
         found = packet(frame.link, frame.data)
@@ -39,7 +42,9 @@ def read(source: Iterator[bytes], wanted: Wanted, tally: Tally) -> Iterator[Visi
             if visit := _asked(frame.time_us, found, wanted):
                 yield visit
         elif found.from_port == DNS:
-            continue
+            _answered(frame.time_us, found, wanted, tally)
+        elif found.protocol == UDP and found.to_port in EXPORTS:
+            yield from exports.visits(found.payload, found.source, wanted, tally)
         elif found.protocol == TCP:
             yield from connections.segment(frame.time_us, found)
         else:
@@ -47,11 +52,24 @@ def read(source: Iterator[bytes], wanted: Wanted, tally: Tally) -> Iterator[Visi
     yield from connections.rest()
 
 
-def _asked(time_us: int, found: Packet, wanted: Wanted) -> Visit | None:
+def _message(found: Packet) -> Message | None:
     data = found.payload
     if found.protocol == TCP:
         data = data[2:] if int.from_bytes(data[:2], "big") == len(data) - 2 else b""
-    asked = message(data)
+    return message(data)
+
+
+def _answered(time_us: int, found: Packet, wanted: Wanted, tally: Tally) -> None:
+    answer = _message(found)
+    if answer is None or not answer.addresses or wanted[answer.name] is None:
+        return
+    client = str(ip_address(found.target))
+    for address in answer.addresses[:MAX_ANSWERS]:
+        tally.answers.told(client, str(ip_address(address)), answer.name, time_us, answer.ttl_s)
+
+
+def _asked(time_us: int, found: Packet, wanted: Wanted) -> Visit | None:
+    asked = _message(found)
     if asked is None or asked.response or wanted[asked.name] is None:
         return None
     return Visit(time_us, str(ip_address(found.source)), asked.name, Evidence.RESOLVED)

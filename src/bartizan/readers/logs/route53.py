@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bartizan.readers.logs.fields import Record, raw, share, somebody, text
+from bartizan.readers.logs.fields import LONGEST, Record, listed, raw, share, somebody, text
 from bartizan.readers.logs.stamps import micros
 from bartizan.readers.logs.visit import Evidence, Format, Sample, Tally, Unit, Visit, Wanted
+
+MAX_ANSWERS = 16  # Of one query.
 
 
 def recognise(sample: Sample) -> float:
@@ -30,8 +32,10 @@ def read(source: Iterator[Record], wanted: Wanted, tally: Tally) -> Iterator[Vis
         host = raw(name)
         if wanted[host] is None:
             continue
-        denied = record.get("firewall_rule_action") == "BLOCK" or record.get("rcode") == "REFUSED"
         at_us, actor = micros(record.get("query_timestamp"), tally), somebody(text(record.get("srcaddr")))
+        for answer in listed(record.get("answers"), MAX_ANSWERS):
+            tally.answers.told(actor, text(answer.get("Rdata"))[:LONGEST], host, at_us, 0)
+        denied = record.get("firewall_rule_action") == "BLOCK" or record.get("rcode") == "REFUSED"
         yield Visit(at_us, actor, host, Evidence.RESOLVED, denied=denied)
 
 

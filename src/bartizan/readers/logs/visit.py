@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from enum import Enum, IntEnum
 from typing import Any, NamedTuple
 
+from bartizan.readers.logs.answers import Answers
+
 HANDSHAKE_BYTES = 8192  # A TLS handshake and an empty request send less; more from the client is something uploaded.
 HOUR_US, DAY_US = 3_600_000_000, 86_400_000_000
 MAX_HOURS = 10_000  # Whose distance from UTC is remembered: a log that goes through centuries is not honest.
@@ -88,6 +90,7 @@ class Tally:
             day that is not after it. 0 where unknown: then such a date is no time.
         junk: Lines or records that are none of the format.
         bounded: Which bounds were hit, and how often.
+        answers: Addresses that clients were told, for flows without names: shared by the sources of one run.
     """
 
     zone: tzinfo | None = None
@@ -96,6 +99,7 @@ class Tally:
     read: int = 0
     junk: int = 0
     bounded: dict[str, int] = field(default_factory=dict)
+    answers: Answers = field(default_factory=Answers)
     _offsets: dict[int, int] = field(default_factory=dict)  # by the hour
 
     def local_us(self, us: int) -> int:

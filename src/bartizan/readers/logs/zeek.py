@@ -33,6 +33,7 @@ from bartizan.readers.logs.visit import (
 )
 
 MAX_COLUMNS = 256
+MAX_ANSWERS = 16  # Of one query.
 HOSTS = {"dns": "query", "ssl": "server_name", "quic": "server_name", "http": "host"}
 _DIRECTIVE = re.compile(
     rb"#(?:separator \\x[0-9a-f]{2}$|(?:set_separator|empty_field|unset_field|path|open|fields|types|close)\b)"
@@ -204,6 +205,9 @@ def _told(path: str, get: Get, wanted: Wanted, tally: Tally, joined: Joined) -> 
     if path == "dns":
         answers = [one for one in get("answers").split(",") if one]
         denied = get("rejected") == "T" or (bool(answers) and all(one in _NULL for one in answers))
+        ttl_s = size(get("TTLs").partition(",")[0].partition(".")[0])
+        for one in answers[:MAX_ANSWERS]:
+            tally.answers.told(actor, one, host, at_us, ttl_s)
         yield Visit(at_us, actor, host, Evidence.RESOLVED, denied=denied)
     elif path == "http":
         up, down = size(get("request_body_len")), size(get("response_body_len"))
