@@ -21,6 +21,7 @@ _LINE = re.compile(
     rb"(?:\s+(\S+))?",  # user
 )
 _ADDRESS = re.compile(rb"(\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9A-Fa-f]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*\]?)(?:[:/]\d+)?")
+_STAMP, _RESULT = re.compile(rb"\d{10}\.\d{3}"), re.compile(rb"(?:TCP|UDP|NONE|TAG)[A-Z_]*/\d{3}")
 _FAR = 16_384  # A URL is cut at 8 KiB by Squid; a line of 2 MiB is not searched through.
 
 
@@ -36,9 +37,9 @@ def _mine(line: bytes) -> bool:
 def read(source: Iterator[bytes], wanted: Wanted, tally: Tally) -> Iterator[Visit]:
     """The visits of a log."""
     for line in source:
-        # Tunnels are nine tenths of a log, and their host and port is looked up as it stands.
+        # The layout as it comes; tunnels are nine tenths of a log, and their host is looked up as it stands.
         try:
-            _, _, _, _, _, method, url, _ = line.split(None, 7)
+            at, _, client, result, down, method, url, rest = line.split(None, 7)
             if method == b"CONNECT":
                 if wanted[url.removesuffix(b":443")] is None:
                     continue
@@ -46,6 +47,21 @@ def read(source: Iterator[bytes], wanted: Wanted, tally: Tally) -> Iterator[Visi
                 continue
         except (ValueError, IndexError):
             pass  # Another layout, or none.
+        else:
+            address = _ADDRESS.fullmatch(client)
+            if address and _STAMP.fullmatch(at) and _RESULT.fullmatch(result):
+                host = url.removesuffix(b":443") if method == b"CONNECT" else authority(url)
+                if len(host) > LONGEST or wanted[host] is None:
+                    continue
+                yield Visit(
+                    int(at.replace(b".", b"")) * 1000,
+                    somebody(text(rest.split(None, 1)[0]), text(address[1])),
+                    host,
+                    _evidence(method, url),
+                    bytes_down=size(down),
+                    denied=b"DENIED" in result,
+                )
+                continue
         if visit := _visit(line, wanted, tally):
             yield visit
 
@@ -58,16 +74,18 @@ def _visit(line: bytes, wanted: Wanted, tally: Tally) -> Visit | None:
     host = url if method == b"CONNECT" else authority(url)
     if len(host) > LONGEST or wanted[host] is None:
         return None
-    tunnel = method == b"CONNECT"
-    evidence = Evidence.CONNECTED if tunnel else of_request(method.decode("latin-1"), path(url), 0)
     return Visit(
         micros(at, tally),
         somebody(text(user), text(_client(front))),
         host,
-        evidence,
+        _evidence(method, url),
         bytes_down=size(behind.partition(b" ")[0]),
         denied=b"DENIED" in result,
     )
+
+
+def _evidence(method: bytes, url: bytes) -> Evidence:
+    return Evidence.CONNECTED if method == b"CONNECT" else of_request(method.decode("latin-1"), path(url), 0)
 
 
 def _client(front: bytes) -> bytes:
