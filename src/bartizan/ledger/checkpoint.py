@@ -112,14 +112,38 @@ class Signer:
 
     def note(self, checkpoint: Checkpoint) -> str:
         """The signed note."""
-        text = checkpoint.text()
-        signature = key_id(checkpoint.origin, self.public) + self._key.sign(text.encode())
-        return f"{text}\n{_DASH}{checkpoint.origin} {base64.b64encode(signature).decode()}\n"
+        return self.signed(checkpoint.origin, checkpoint.text())
+
+    def signed(self, name: str, text: str) -> str:
+        """Any text as a signed note; it ends with a line end, and `name` is the key's."""
+        signature = key_id(name, self.public) + self._key.sign(text.encode())
+        return f"{text}\n{_DASH}{name} {base64.b64encode(signature).decode()}\n"
 
 
 def key_id(name: str, public: bytes) -> bytes:
     """The first four bytes of SHA-256(name ‖ 0x0A ‖ 0x01 ‖ public key)."""
     return sha256(name.encode() + b"\n" + _ED25519 + public).digest()[:4]
+
+
+def opened(note: str, publics: Iterable[bytes]) -> tuple[str, str] | None:
+    """The text of a signed note and the name that signed it; None where none of these keys did."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    text, blank, signatures = note.rpartition(f"\n\n{_DASH}")
+    if not blank or not note.endswith("\n"):
+        return None
+    text += "\n"
+    known = tuple(publics)
+    for name, key, signature in _signatures((_DASH + signatures).rstrip("\n").split("\n")):
+        for public in known:
+            if key == key_id(name, public):
+                try:
+                    Ed25519PublicKey.from_public_bytes(public).verify(signature, text.encode())
+                except InvalidSignature:
+                    continue
+                return text, name
+    return None
 
 
 def read_public(text: str) -> tuple[bytes, ...]:
