@@ -17,6 +17,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "restrict": ("bartizan.doors.usage.restrict:restrict", "Write block-lists of what is restricted or blocked."),
     "ca": ("bartizan.doors.forward.command:ca", "Make, install and remove the CA that opens tunnels to AI hosts."),
     "verify": ("bartizan.doors.usage.verify:verify", "Say whether what is blocked still gets through, and how."),
+    "evidence": ("bartizan.doors.usage.evidence:evidence", "Answer what laws and standards ask, and prove it."),
+    "breach": ("bartizan.doors.usage.breach:breach", "Draft the notification of a personal data breach."),
 }
 
 EXAMPLES = """\b
