@@ -18,7 +18,7 @@ from scripted_upstream import anthropic_message, openai_message
 from tls_site import Site, Visited, certified
 from values import aws_key
 
-from bartizan.doors.forward.authority import CERTIFICATE, KEY
+from bartizan.home.authority import CERTIFICATE, KEY
 
 MARK = "[redacted: aws-access-key]"
 OWN = "sk-of-the-client"

@@ -48,7 +48,7 @@ def ca() -> None:
 @options.config
 def create(home: Path | None, config_file: Path | None) -> None:
     """Make a CA that is good for the hosts in `forward.intercept` and for nothing else."""
-    from bartizan.doors.forward import authority
+    from bartizan.home import authority
 
     config = options.settings(home, config_file)
     hosts = config.forward.intercept
@@ -94,7 +94,7 @@ def install(home: Path | None, config_file: Path | None, folder: Path) -> None:
 @click.option("--folder", type=click.Path(file_okay=False, path_type=Path), default=DEBIAN, hidden=True)
 def remove(home: Path | None, config_file: Path | None, folder: Path) -> None:
     """Take the CA out of this machine's trust store, and delete it with its key."""
-    from bartizan.doors.forward import authority
+    from bartizan.home import authority
 
     base = options.settings(home, config_file).home
     paths = [folder / INSTALLED, base / authority.KEY, base / authority.CERTIFICATE]
@@ -120,7 +120,7 @@ def show(home: Path | None, config_file: Path | None, format_: str) -> None:
     """Say which hosts the CA is for, until when, and whether this machine trusts it."""
     from cryptography.hazmat.primitives import hashes
 
-    from bartizan.doors.forward.authority import CERTIFICATE, Authority
+    from bartizan.home.authority import CERTIFICATE, Authority
 
     config = options.settings(home, config_file)
     one = Authority.load(config.home)
@@ -143,7 +143,7 @@ def show(home: Path | None, config_file: Path | None, format_: str) -> None:
 
 
 def _certificate(home: Path) -> Path:
-    from bartizan.doors.forward.authority import CERTIFICATE
+    from bartizan.home.authority import CERTIFICATE
 
     path = home / CERTIFICATE
     if not path.exists():

@@ -12,16 +12,17 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from bartizan.core.decision import NOTHING, Action, Decision
 from bartizan.core.errors import ConfigError, StoreError
 from bartizan.core.subject import Context, Direction, Subject
 from bartizan.doors.forward.addresses import Resolver
-from bartizan.doors.forward.authority import Authority
 from bartizan.doors.forward.connection import Connection
 from bartizan.doors.forward.inside import Inside
 from bartizan.doors.forward.services import Services
+from bartizan.home.authority import Authority
 from bartizan.home.court import Intercepted
 from bartizan.readers.tunnel import Known, Place, Tunnel, tunnel
 
@@ -144,7 +145,7 @@ class Door:
             begun()
             return self._within(tunnel)
 
-        return Inside(transport, self._authority.context(host), made, ended)
+        return Inside(transport, self._authority.context(host, datetime.now(UTC)), made, ended)
 
     # ---- Who may
 

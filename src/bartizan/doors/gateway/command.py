@@ -115,12 +115,15 @@ def _model(config: Config) -> bool:
 def _prepare(config: Config) -> None:
     """Make or open the home; a mistake in it shows here, once, and not in every process. Raises BartizanError."""
     from bartizan.home import Home
+    from bartizan.home.authority import Authority
     from bartizan.home.keys import upstream_key
 
     with Home.open(config=config) as home:
         home.policy()
         for upstream in config.upstreams.values():
             upstream_key(upstream, os.environ)
+        if config.forward.listen is not None and config.forward.intercept:
+            Authority.load(config.home)
         if not config.gateway.loopback:
             usable = any(key.revoked_us is None for key in home.vault.keys())  # noqa: SIM118  Not a dict.
             if (

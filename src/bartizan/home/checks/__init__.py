@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from bartizan.config import Config
-from bartizan.home.checks import home, machine
+from bartizan.home.checks import home, machine, proxy
 from bartizan.home.checks.answer import Answer, Level, fail
 
 __all__ = ["CHECKS", "Answer", "Level", "fail"]
@@ -25,6 +25,7 @@ CHECKS: Mapping[str, Callable[[Config, Mapping[str, str]], Iterator[Answer]]] = 
     "ledger": home.ledger,
     "checkpoint": home.outside,
     "recording": home.recording,
+    "proxy": proxy.interception,
     "disk": machine.disk,
     "clock": home.clock,
     "ports": machine.ports,

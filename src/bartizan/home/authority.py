@@ -11,7 +11,6 @@ import ipaddress
 import os
 import ssl
 import tempfile
-import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
@@ -129,20 +128,20 @@ class Authority:
         """Whether a certificate of its would be believed for the host."""
         return any(host == one or host.endswith(f".{one}") for one in self.hosts)
 
-    def context(self, host: str) -> ssl.SSLContext:
+    def context(self, host: str, now: datetime.datetime) -> ssl.SSLContext:
         """A server's side of TLS, as this host."""
         made_s, context = self._contexts.get(host, (0.0, None))
-        if context is not None and time.monotonic() - made_s < LEAF_FRESH_S:
+        if context is not None and abs(now.timestamp() - made_s) < LEAF_FRESH_S:
             self._contexts.move_to_end(host)
             return context
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_alpn_protocols(["http/1.1"])
         with tempfile.NamedTemporaryFile(dir=_memory()) as file:  # ssl reads certificates from files alone.
-            file.write(self._leaf(host, datetime.datetime.now(datetime.UTC)))
+            file.write(self._leaf(host, now))
             file.flush()
             context.load_cert_chain(file.name)
-        self._contexts[host] = (time.monotonic(), context)
+        self._contexts[host] = (now.timestamp(), context)
         if len(self._contexts) > LEAVES:
             self._contexts.popitem(last=False)
         return context
