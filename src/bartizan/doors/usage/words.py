@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from bartizan.doors.usage.answer import MAX_PEOPLE, WORDS, Answer, Use, ordered, rfc3339
+from bartizan.doors.usage.answer import MAX_NAMES, MAX_PEOPLE, WORDS, Answer, Use, ordered, rfc3339
 from bartizan.report.table import show as table
 
 MOST = 40  # Candidates and look-alikes that are shown; the rest is counted.
@@ -71,7 +71,7 @@ def size(count: int) -> str:
 
 def _row(use: Use, name: str) -> tuple[object, ...]:
     return (
-        name, _people(use), use.count, size(use.bytes_up), use.evidence.word, " ".join(sorted(use.accounts)) or "-",
+        name, _people(use), use.count, size(use.bytes_up), use.evidence.word, _accounts(use),
         _day(use.first_us), _day(use.last_us), use.denied or "-",
     )  # fmt: skip
 
@@ -88,6 +88,12 @@ def _host(use: Use) -> str:
 
 def _people(use: Use) -> str:
     return f"{len(use.people):,}{'+' * (len(use.people) >= MAX_PEOPLE)}"
+
+
+def _accounts(use: Use) -> str:
+    names = sorted(use.accounts)
+    more = f" +{len(names) - 1}{'…' * (len(names) >= MAX_NAMES)}" if len(names) > 1 else ""
+    return f"{names[0]}{more}" if names else "-"
 
 
 def _day(time_us: int) -> str:

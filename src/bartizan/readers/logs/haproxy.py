@@ -1,4 +1,4 @@
-"""HAProxy's HTTP log (`option httplog`), also behind a syslog: the host is a captured header in braces.
+"""HAProxy's HTTP log (`option httplog`, `httpslog`), also behind a syslog: the host is a captured header in braces.
 
 `client:port [time] frontend backend/server timers status bytes … {captured|request|headers} "METHOD path protocol"`.
 The request headers that are captured are those an operator chose: of several, the first that is the name of a host
@@ -19,6 +19,7 @@ _LINE = re.compile(
     rb"\S+ \S+/\S+ (?:-?\d+/){4}\+?-?\d+ (-?\d{1,3}) \+?(\d+) "  # frontend, backend, timers, status, bytes
     rb"\S+ \S+ \S{4} [\d/+]+ [\d/]+ "  # cookies, termination, connections, queues
     rb'(\{[^}]*\} )?(?:\{[^}]*\} )?"([^"]*)"?'  # captured headers, request
+    rb"(?: \d+/[0-9A-Fa-f]+/\d+/\d+/\d+ ([\w.-]+)/TLS)?"  # errors, name of the server: `option httpslog`
 )
 _HOST = re.compile(rb"(?:[\w-]+\.)+[A-Za-z][\w-]+\.?(?::\d{1,5})?")
 _FAR = 16_384
@@ -35,10 +36,10 @@ def read(source: Iterator[bytes], wanted: Wanted, tally: Tally) -> Iterator[Visi
         if (found := _LINE.match(line[:_FAR])) is None:
             tally.junk += bool(line.strip())
             continue
-        client, at, status, down, captured, request = found.groups()
+        client, at, status, down, captured, request, server = found.groups()
         method, _, target = request.partition(b" ")
         target = target.partition(b" ")[0]
-        host = _host(method, target, captured or b"", wanted)
+        host = _host(method, target, captured or b"", server or b"", wanted)
         if not host:
             continue
         tunnel = method == b"CONNECT"
@@ -52,14 +53,14 @@ def read(source: Iterator[bytes], wanted: Wanted, tally: Tally) -> Iterator[Visi
         )
 
 
-def _host(method: bytes, target: bytes, captured: bytes, wanted: Wanted) -> bytes:
+def _host(method: bytes, target: bytes, captured: bytes, server: bytes, wanted: Wanted) -> bytes:
     if method == b"CONNECT":
         named = [target]
     elif b"://" in target[:16]:
         named = [authority(target)]
     else:
         # One header stands for one value: a user agent or a referer beside the host is no host.
-        named = captured.strip(b"{} ").split(b"|")[:8]
+        named = [*captured.strip(b"{} ").split(b"|")[:8], server]
     host = next((one for one in named if len(one) <= LONGEST and _HOST.fullmatch(one)), b"")
     return host if host and wanted[host] is not None else b""
 

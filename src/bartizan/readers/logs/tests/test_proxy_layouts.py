@@ -70,6 +70,10 @@ HITS: dict[str, list[tuple[str, tuple[str, str, Evidence, bool]]]] = {
             '10.0.0.7:50312 [05/Jan/2026:10:00:00.123] fwd out/s 0/0/1/2/+3 200 +212 - - ---- 1/1/0/0/0 0/0 {10.1.1.1|api.openai.com|x} {json} "POST /v1/chat/completions HTTP/1.1"',
             ("10.0.0.7", "api.openai.com", Evidence.PROMPT, False),
         ),
+        (
+            '10.0.0.7:50312 [05/Jan/2026:10:00:00.123] fwd~ out/s 0/0/1/2/3 200 212 - - ---- 1/1/0/0/0 0/0 "GET /new HTTP/1.1" 0/0000000000000000/0/0/0 claude.ai/TLSv1.3/TLS_AES_256_GCM_SHA384',
+            ("10.0.0.7", "claude.ai", Evidence.CONNECTED, False),
+        ),
     ],
 }
 MISSES: dict[str, list[str]] = {
