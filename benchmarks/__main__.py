@@ -21,6 +21,7 @@ PARTS = {  # shared, not benchmarks
     *(
         "__init__",
         "__main__",
+        "bare_tunnel",
         "console_home",
         "load",
         "planted",

@@ -30,6 +30,7 @@ from benchmarks import processes
 
 ROUNDS = 7
 SHORT, SHORT_AT_ONCE = 1500, 16
+PAGES = 600
 BULK, BULK_BYTES, BULK_AT_ONCE = 8, 64 << 20, 4
 REPLY = 6 * 1024  # What a server says after a TLS hello, and a small answer.
 CHUNK = 256 * 1024
@@ -201,13 +202,26 @@ def main() -> None:
     ):
         proxies = [Proxy("streams", streams, streams_pid), Proxy("protocols", protocols, protocols_pid), ours]
         print(
-            f"Medians of {ROUNDS} interleaved rounds, one process each; a TLS hello and {REPLY // 1024} KiB come first. "
+            f"Medians of {ROUNDS} interleaved rounds, one process each; a hello and {REPLY // 1024} KiB come first.\n"
             "The bare ones connect whoever asks to whatever is asked for; `benchmarks/bare_tunnel.py` has both.\n"
         )
         print("| CPU | asyncio streams | asyncio protocols | Bartizan | to streams | to protocols |")
         print("|---|---|---|---|---|---|")
         cases = (
-            (f"{SHORT} short tunnels, {SHORT_AT_ONCE} at once: ms a tunnel", SHORT, SHORT_AT_ONCE, 2048, 1000 / SHORT),
+            (
+                f"{SHORT} tunnels of 2 KiB, {SHORT_AT_ONCE} at once: ms a tunnel",
+                SHORT,
+                SHORT_AT_ONCE,
+                2048,
+                1000 / SHORT,
+            ),
+            (
+                f"{PAGES} tunnels of 256 KiB, {SHORT_AT_ONCE} at once: ms a tunnel",
+                PAGES,
+                SHORT_AT_ONCE,
+                1 << 18,
+                1000 / PAGES,
+            ),
             (
                 f"{BULK} tunnels of {BULK_BYTES >> 20} MiB, {BULK_AT_ONCE} at once: ms a MiB",
                 BULK,

@@ -6,7 +6,7 @@ import time
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from bartizan.catalogue.catalogue import Catalogue
+from bartizan.home.catalogues import catalogue
 from bartizan.inventory.statuses import Statuses
 from bartizan.readers.tunnel import UNKNOWN, Known
 
@@ -20,11 +20,12 @@ SHARED = "support"  # Hosts that many services share for signing in and loading:
 
 
 class Services:
-    """Both, ready to be asked for every tunnel."""
+    """Both, ready to be asked for every tunnel. The catalogue is the one in force at the start."""
 
     def __init__(self, home: Home) -> None:
+        """Raises InputError where the home's own words about hosts cannot be read."""
         self._statuses = Statuses(home.state, home.vault)
-        self._lookup = lru_cache(maxsize=HOSTS)(Catalogue.load().lookup)
+        self._lookup = lru_cache(maxsize=HOSTS)(catalogue(home.path).lookup)
 
     def known(self, host: str, identity: Identity) -> Known:
         """What a host is, and what holds there for this person now. Raises StoreError."""
