@@ -20,7 +20,6 @@ from bartizan.core.errors import InputError
 
 OVERLAY = "catalogue.toml"  # Where a pattern of the organisation's own comes from.
 
-SHALLOW = 3  # Labels of a name in which no whole domain can stand before another.
 MAX_DULL = 100_000  # Domains, about 10 MB.
 
 
@@ -61,6 +60,7 @@ class Catalogue:
         )
         self._candidates = Candidates.load()
         self._lookalikes = Lookalikes.load()
+        self._firsts = self._lookalikes.firsts  # Without one of these no whole domain stands before another.
         # Ten times as fast as looking closely, which most names do not deserve.
         self._terms = re.compile(either(self._candidates.terms | self._lookalikes.terms)).search
 
@@ -109,7 +109,7 @@ class Catalogue:
             return own
         if domain in self._domains and (found := self._row(name)) is not None:
             return Listed(name, found.service, found.tier, "", 0.0, found.text, found.endpoint, found.sources)
-        if domain in self._dull and len(labels) <= SHALLOW:
+        if domain in self._dull and self._firsts.isdisjoint(labels):
             return None
         return self._unknown(name, labels, domain)
 

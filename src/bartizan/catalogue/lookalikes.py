@@ -67,6 +67,11 @@ class Lookalikes:
         inner = {f"{first}.{second}." for first, second in self._inner}
         return frozenset(self._brands) | frozenset(self._words) | inner | {"xn--"}
 
+    @property
+    def firsts(self) -> frozenset[str]:
+        """One of these is a label of every name that has a whole domain before another."""
+        return frozenset(first for first, _ in self._inner)
+
     def near(self, label: str) -> bool:
         """Whether it is worth looking for a slip: cheap, and true for few."""
         return label[:3] in self._starts or label[-3:] in self._ends or label in self._reads
