@@ -15,6 +15,10 @@ from bartizan.home import Home
 from bartizan.home import register as registers
 from bartizan.home.verifying import public_keys
 from bartizan.inventory.coverage import coverage
+from bartizan.inventory.exceptions import State as Asked
+from bartizan.inventory.exceptions import UseException, Who
+from bartizan.inventory.seen import people
+from bartizan.inventory.system import System
 from bartizan.ledger.checkpoint import Note, read_note
 from bartizan.ledger.read import Record, find, parse, resumed
 from bartizan.ledger.standing import Outside, Standing, outside, standings
@@ -56,12 +60,15 @@ def facts(home: Home, since_us: int, now_us: int, until_us: int | None = None) -
     desk = home.desk()
     keys = [key for key in home.vault.keys() if key.revoked_us is None]  # noqa: SIM118  Not a dict.
     file = home.config.checkpoint_file
+    systems = tuple(registers.register(home).systems(since_day=since_us // DAY_US))
+    exceptions = tuple(registers.exceptions(home).all(now_us, limit=MAX_LISTED))
     return Facts(
         now_us=now_us,
         since_us=since_us,
         until_us=until_us,
-        systems=tuple(registers.register(home).systems(since_day=since_us // DAY_US)),
-        exceptions=tuple(registers.exceptions(home).all(now_us, limit=MAX_LISTED)),
+        systems=systems,
+        around={one.id: _around(home, one, exceptions, since_us) for one in systems if one.status.closed},
+        exceptions=exceptions,
         covered=tuple(coverage(home.state, now_us)),
         cases=tuple(c for c in desk.cases(now_us, limit=MAX_LISTED) if since_us <= c.created_us < until_us),
         names=tuple(registers.names(home).all(now_us, limit=MAX_LISTED)),
@@ -88,6 +95,19 @@ def facts(home: Home, since_us: int, now_us: int, until_us: int | None = None) -
             )
         ),
     )
+
+
+def _around(home: Home, system: System, exceptions: Iterable[UseException], since_us: int) -> int:
+    """How many people used it after it was closed, and had no exception when they did so last."""
+    own = [one for one in exceptions if one.system == system.id and one.decided_us and one.state is not Asked.REFUSED]
+    count = 0
+    for use in people(home.state, system=system.id, since_day=since_us // DAY_US, limit=MAX_LISTED):
+        excused = any(
+            (one.who_kind is Who.GROUP or one.covers(use.person, frozenset())) and use.last_us < one.until_us
+            for one in own
+        )
+        count += use.last_us > (system.decided_us or 0) and not excused
+    return count
 
 
 def incident(home: Home, id_: str, now_us: int) -> list[Record]:

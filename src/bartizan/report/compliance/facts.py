@@ -65,6 +65,9 @@ class Facts:
 
     Args:
         systems: The register as it is now; what sources tell counts from `since_us` on.
+        around: How many people used a restricted or blocked system after it was, without an exception, by its id; use
+            that no source ties to anybody counts as one person's. An exception for a group excuses everybody: what
+            sources tell has no groups.
         cases: Those that were opened from `since_us` to `until_us`.
         policy: None while there is none in force; `policy_problem` says why, or that the file says something else.
         incidents: At most so many as were kept, the newest; `incident_count` counts all.
@@ -78,6 +81,7 @@ class Facts:
     since_us: int
     until_us: int
     systems: tuple[System, ...] = ()
+    around: Mapping[str, int] = field(default_factory=dict)
     exceptions: tuple[UseException, ...] = ()
     covered: tuple[Covered, ...] = ()
     cases: tuple[Case, ...] = ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from bartizan import rules
@@ -76,6 +77,7 @@ class Framework:
     controls: tuple[Control, ...]
 
 
+@cache
 def framework(id_: str) -> Framework:
     """One of IDS."""
     told = rules.load(PACKAGE, f"{id_}.toml")

@@ -161,11 +161,10 @@ def _personal(facts: Facts) -> Found:
 
 def _closed(facts: Facts) -> Found:
     closed = [one for one in facts.known if one.status.closed]
-    held = {one.system for one in facts.exceptions if one.state is State.GRANTED}
-    rows = tuple(
-        one.id for one in closed if one.seen.count and one.last_us > (one.decided_us or 0) and one.id not in held
-    )
+    rows = tuple(one.id for one in closed if facts.around.get(one.id))
+    people = sum(facts.around.get(id_, 0) for id_ in rows)
     says = f"{len(rows)} of {len(closed)} restricted or blocked are used nevertheless, without an exception"
+    says += f", by {people} people" if rows else ""
     return Found(Result.GAP if rows else Result.MET, len(closed) - len(rows), len(closed), says, rows)
 
 
