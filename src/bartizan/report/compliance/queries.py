@@ -60,7 +60,7 @@ def _all(what: Iterable[System], has: Callable[[System], bool], lacks: str, none
     if not every:
         return Found(Result.GAP, 0, 0, none)
     good = len(every) - len(rows)
-    says = f"{len(rows)} of {len(every)} {lacks}" if rows else f"none of {len(every)} {lacks}"
+    says = f"{len(rows)} of {len(every)} {lacks}"
     return Found(Result.GAP if rows else Result.MET, good, len(every), says, rows)
 
 
@@ -372,9 +372,9 @@ QUERIES: dict[str, Query] = {
         Query("alternatives-named", "Alternatives", REGISTER, _alternatives),
         Query("people-using", "People who use AI", REGISTER, _people),
         Query("exceptions-sound", "Exceptions", ("use-exception-",), _exceptions),
-        Query("policy-in-force", "The policy", ("policy-",), _policy),
-        Query("staff-told", "People are told", ("policy-",), _staff),
-        Query("data-clauses", "Clauses about data", ("policy-",), _data_clauses),
+        Query("policy-in-force", "The policy", ("policy-", DECISIONS), _policy),
+        Query("staff-told", "People are told", ("policy-", DECISIONS), _staff),
+        Query("data-clauses", "Clauses about data", ("policy-", DECISIONS), _data_clauses),
         Query("cases-decided", "Cases", CASES, _cases),
         Query("four-eyes", "Decided by another person", (*CASES, "name-"), _four_eyes),
         Query("roles-separated", "Roles of accounts", ("account-",), _roles),
