@@ -6,6 +6,7 @@ A guess is a value (`Mapping`): it can be shown, saved and given again, so that 
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -25,6 +26,7 @@ _PAIRED = "key-value"
 SAMPLE = 200  # Lines or records that a guess is made from.
 DELIMITERS = ("\t", ",", ";", "|", " ")
 LEAST_CELLS = 2
+_NUMBERED = re.compile(r"#[1-9]\d{0,2}")
 SAME = 0.8  # Of the lines must have the same number of cells.
 MAX_CELLS = 512
 MAX_DEPTH = 4  # Of objects in a record.
@@ -127,6 +129,7 @@ def _visits(mapping: Mapping, source: Iterator[Any], wanted: Wanted, tally: Tall
     """The visits of a log by its mapping. The host is looked up before anything else is read."""
     get, columns = _getter(mapping), mapping.columns
     where = columns.host[0]
+    source = _near(mapping, source, wanted) if mapping.shape == "csv" else source
     header = list(mapping.names)
 
     def first(row: Row, held: tuple[str, ...]) -> str:
@@ -154,6 +157,20 @@ def _visits(mapping: Mapping, source: Iterator[Any], wanted: Wanted, tally: Tall
             size(first(row, columns.down)),
             denied=denied(first(row, columns.action)),
         )
+
+
+def _near(mapping: Mapping, lines: Iterator[bytes], wanted: Wanted) -> Iterator[bytes]:
+    """The lines that may matter: of those without quotes, only where the cell of the host is wanted."""
+    name, between = mapping.columns.host[0], mapping.delimiter.encode() if mapping.delimiter != " " else None
+    at = mapping.names.index(name) if name in mapping.names else int(name[1:]) - 1 if _NUMBERED.fullmatch(name) else -1
+    for line in lines:
+        if at >= 0 and b'"' not in line:
+            cells = line.split(between, at + 1)
+            if len(cells) > at:
+                url = cells[at]
+                if wanted[url.split(b"/", 3)[2] if url[:4] == b"http" and url.count(b"/", 0, 9) > 1 else url] is None:
+                    continue
+        yield line
 
 
 def _bare(address: str) -> str:
