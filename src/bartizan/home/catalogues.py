@@ -7,15 +7,18 @@ it, it is as safe as the folder.
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 from bartizan.catalogue import tables
 from bartizan.catalogue.catalogue import Catalogue
+from bartizan.catalogue.hostnames import hostname
 from bartizan.catalogue.overlay import MAX_OVERLAY
 from bartizan.catalogue.signing import MAX_COMMENT, PublicKey, verified
 from bartizan.catalogue.tables import MAX_UPDATE, Tables
 from bartizan.core.errors import InputError, StoreError, UsageError
+from bartizan.store.lock import FileLock
 
 OVERLAY = "catalogue.toml"
 UPDATE = "catalogue.update"
@@ -62,6 +65,38 @@ def take(home: Path, message: bytes, public: PublicKey) -> None:
     _write(home / UPDATE, message)
     if not (home / KEY).exists():
         _write(home / KEY, public.text().encode())
+
+
+def judge(home: Path, host: str, *, service: str = "", name: str = "", why: str = "") -> Catalogue:
+    """Adds a verdict on a host to the overlay, as its last lines; the catalogue that is then in force.
+
+    Args:
+        service: The id of the service the host belongs to, "" where it is no AI.
+        name: Of a service that is new.
+
+    Raises:
+        InputError: The overlay would not hold; then it stays as it was.
+        StoreError: It cannot be written.
+    """
+    known = hostname(host)
+    if not known:
+        raise InputError("is no name of a host", "host")
+    with FileLock(home / "catalogue.lock", wait=True):
+        before = _read(home / OVERLAY, MAX_OVERLAY) or b""
+        entries = [""]
+        if service and catalogue(home).service(service) is None:
+            entries += ["[[service]]", f"id = {_toml(service)}", f"name = {_toml(name or service)}", ""]
+        entries += ["[[host]]", f"host = {_toml(known)}", f"is = {_toml(service or 'none')}"]
+        entries += [f"why = {_toml(why)}"] if why else []
+        whole = before.rstrip(b"\n") + b"\n" * bool(before) + "\n".join([*entries, ""]).encode()
+        made = Catalogue.load(whole, _read(home / UPDATE, MAX_UPDATE))
+        _write(home / OVERLAY, whole)
+    return made
+
+
+def _toml(text: str) -> str:
+    """A basic string of TOML. Of what JSON leaves as it is, TOML takes everything but U+007F."""
+    return json.dumps(text).replace("\x7f", "\\u007F")
 
 
 def _read(path: Path, most: int) -> bytes | None:

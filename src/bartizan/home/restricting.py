@@ -54,9 +54,8 @@ def restriction(
     ]
     others = {
         row.text
-        for service in catalogue.services()
-        for row in catalogue.hosts(service.id, ("A", "B", "C", "M"))
-        if (service.id not in closed or row.endpoint == "support") and row.match != "regex"
+        for row in catalogue.patterns()
+        if (row.service.id not in closed or row.endpoint == "support") and row.match != "regex"
     }
     below = {entry.host for entry in made.entries if entry.below}
     allowed = sorted(host for host in others if any(parent in below for parent in _parents(host)))

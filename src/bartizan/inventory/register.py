@@ -77,15 +77,17 @@ class Register:
         since_day: int = 0,
         status: Status | None = None,
         sorts: Iterable[Sort] = (),
+        told: Mapping[str, Seen] | None = None,
     ) -> list[System]:
         """All systems, the one most people use first; those that nobody uses last, by their ids.
 
         Args:
             since_day: What sources tell counts from this day on (days since 1970).
             sorts: Only these; none: all.
+            told: What sources tell, where somebody counted it before.
         """
         wanted = frozenset(sorts)
-        told = seen(self.store, since_day)
+        told = seen(self.store, since_day) if told is None else told
         found = [
             _system(row, told.get(row[0], Seen()))
             for row in self.store.query(f"SELECT {COLUMNS} FROM system ORDER BY id")  # noqa: S608  Our own names.
@@ -96,33 +98,35 @@ class Register:
             found = [one for one in found if one.sort in wanted]
         return sorted(found, key=lambda one: (-one.seen.people, -one.seen.count, one.id))
 
-    def system(self, id_: str, *, since_day: int = 0) -> System:
-        """One of them. Raises UsageError."""
+    def system(self, id_: str, *, since_day: int = 0, told: Mapping[str, Seen] | None = None) -> System:
+        """One of them; `told` as in `systems`. Raises UsageError."""
         found = self._row(id_)
         if found is None:
             raise UsageError(
                 f'there is no system "{id_[:120]}" in the register\n  `bartizan usage register list` shows all; '
                 "`set` adds one."
             )
-        return _system(found, seen(self.store, since_day, id_).get(id_, Seen()))
+        told = seen(self.store, since_day, id_) if told is None else told
+        return _system(found, told.get(id_, Seen()))
 
-    def waits(self, now_us: int, limit: int = 1000) -> list[System]:
+    def waits(self, now_us: int, limit: int = 1000, told: Mapping[str, Seen] | None = None) -> list[System]:
         """What waits for a decision, longest first: undecided with evidence, or its day of review has come.
 
-        Hosts that merely look like AI come behind the services.
+        Hosts that merely look like AI come behind the services. `told`: what sources tell, where it is counted.
         """
         rows = self.store.query(
             f"SELECT {COLUMNS} FROM system WHERE waits_us IS NOT NULL OR review_day <= ? "  # noqa: S608
             "ORDER BY kind IN ('candidate', 'look-alike'), coalesce(waits_us, review_day * 86400000000), id LIMIT ?",
             (now_us // DAY_US, limit),
         )
-        told = seen(self.store)
+        told = seen(self.store) if told is None else told
         return [_system(row, told.get(row[0], Seen())) for row in rows]
 
-    def waiting(self, now_us: int) -> int:
+    def waiting(self, now_us: int, sorts: Iterable[Sort] = tuple(Sort)) -> int:
         """How many wait for a decision."""
-        query = "SELECT count(*) FROM system WHERE waits_us IS NOT NULL OR review_day <= ?"
-        return int(self.store.query(query, (now_us // DAY_US,))[0][0])
+        query = "SELECT kind, count(*) FROM system WHERE waits_us IS NOT NULL OR review_day <= ? GROUP BY kind"
+        counts: dict[str, int] = dict(self.store.query(query, (now_us // DAY_US,)))
+        return sum(counts.get(sort.value, 0) for sort in sorts)
 
     def history(self, id_: str) -> list[Decided]:
         """Every decision about a system, newest first."""

@@ -152,6 +152,7 @@ class App:
             url=url,
             address=request.client.host if request.client else "",
             by_api=api,
+            as_json=_reads_json(headers.get("accept", "")),
             last_event=headers.get("last-event-id", ""),
         )
         try:
@@ -212,6 +213,8 @@ class App:
         if asked.by_api:
             if answer.value is None:
                 return _json({"error": "this page has no form for programs"}, 404)
+            return _json(answer.value, answer.status)
+        if asked.as_json and asked.account is None and answer.value is not None:
             return _json(answer.value, answer.status)
         return self._html(answer, asked)
 
@@ -303,6 +306,11 @@ async def _body(request: Request) -> bytes | None:
             return None
         pieces.append(piece)
     return b"".join(pieces)
+
+
+def _reads_json(accept: str) -> bool:
+    """Whether a program asks: it takes JSON, and no page."""
+    return "application/json" in accept and "text/html" not in accept
 
 
 def _moved(to: str) -> Response:

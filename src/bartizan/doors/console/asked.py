@@ -34,6 +34,7 @@ class Asked:
     url: str = "/"  # path and query, to come back to
     address: str = ""  # of the client, for limits
     by_api: bool = False
+    as_json: bool = False  # a program without a token, which says that it reads no pages
     last_event: str = ""  # whoever listened before: what they got last
 
     @property

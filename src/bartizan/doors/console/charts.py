@@ -78,7 +78,7 @@ def stacked(
     top = _nice(max((_acted(one) for one in buckets), default=0))
     most = max((sum(one.counts.values()) for one in buckets), default=0)
     step = (_RIGHT - _LEFT) / max(1, len(buckets))
-    out = [_axis(top)]
+    out = [_axis(top), _text(_LEFT - 8, _FOOT, "end", "all")]
     every = ceil(len(buckets) * 60 / (_RIGHT - _LEFT)) or 1  # A label needs some sixty units.
     for n, one in enumerate(buckets):
         x, width = _LEFT + n * step + step * 0.09, step * 0.82
@@ -93,6 +93,44 @@ def stacked(
     return _chart(f"0 0 {_RIGHT} 218", "chart", out, says, buckets, step_us, when)
 
 
+def counted(
+    buckets: Sequence[Bucket],
+    words: Mapping[str, str],
+    *,
+    step_us: int,
+    says: str,
+    when: When,
+    marks: Sequence[Mark] = (),
+    tell: Callable[[int], str] = "{:,}".format,
+) -> Chart:
+    """What there was over time, one bar a bucket, stacked in the order of `words`: what each shape means here.
+
+    Args:
+        tell: A count in words, where it counts no things: bytes.
+    """
+    buckets = buckets[-MAX_BARS:]
+    top = _nice(max((sum(one.counts.values()) for one in buckets), default=0))
+    step = (_RIGHT - _LEFT) / max(1, len(buckets))
+    out = [_axis(top)]
+    every = ceil(len(buckets) * 60 / (_RIGHT - _LEFT)) or 1
+    for n, one in enumerate(buckets):
+        x, width = _LEFT + n * step + step * 0.09, step * 0.82
+        parts = [f"{tell(one.counts[key])} {word}" for key, word in words.items() if one.counts.get(key)]
+        title = f"{when(one.start_us, step_us)}: {', '.join(parts) or 'none'}"
+        out.append(_group(title, _stack(one, tuple(words), x, width, _BASE, _BASE - _ABOVE, top)))
+        if not n % every:
+            out.append(_text(x + width / 2, _BASE + 17, "middle", when(one.start_us, step_us)))
+    if buckets:
+        begin, end = buckets[0].start_us, buckets[-1].start_us + step_us
+        out += _marks([mark for mark in marks if begin <= mark.at_us < end], begin, end, _BASE)
+    svg = Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
+        _RIGHT, _BASE + 22, says, Markup("").join(out)
+    )
+    there = tuple(key for key in words if any(one.counts.get(key) for one in buckets))
+    rows = tuple((when(one.start_us, step_us), *(tell(one.counts.get(key, 0)) for key in there)) for one in buckets)
+    return Chart(svg, says, ("From", *(words[key].capitalize() for key in there)), rows, there)
+
+
 def sparks(buckets: Sequence[Bucket], *, step_us: int, says: str, when: When = clock) -> Chart:
     """What was acted on over time in the room of a card, without an axis."""
     buckets = buckets[-MAX_BARS:]
@@ -103,6 +141,19 @@ def sparks(buckets: Sequence[Bucket], *, step_us: int, says: str, when: When = c
         for n, one in enumerate(buckets)
     ]
     return _chart("0 0 100 40", "spark", out, says, buckets, step_us, when, stretched=True)
+
+
+def sparks_of(buckets: Sequence[Bucket], words: Mapping[str, str], *, says: str, when: When) -> Chart:
+    """The same as `counted` in the room of a card, without an axis."""
+    buckets = buckets[-MAX_BARS:]
+    top = max((sum(one.counts.values()) for one in buckets), default=0)
+    step = 100 / max(1, len(buckets))
+    out = []
+    for n, one in enumerate(buckets):
+        parts = [f"{one.counts[key]:,} {word}" for key, word in words.items() if one.counts.get(key)]
+        bars = _stack(one, tuple(words), (n + 0.1) * step, step * 0.8, 40, 39, top)
+        out.append(_group(f"{when(one.start_us, 0)}: {', '.join(parts) or 'none'}", bars))
+    return _chart("0 0 100 40", "spark", out, says, buckets, 0, when, stretched=True)
 
 
 def strip(buckets: Sequence[Bucket], *, step_us: int, says: str, top: int = 0, when: When = clock) -> Chart:
@@ -212,10 +263,10 @@ def _axis(top: int) -> Markup:
             _LEFT, _RIGHT, _number(y), _number(y)
         )
         out += _text(_LEFT - 8, y + 4, "end", _short(top * n / lines))
-    return out + _text(_LEFT - 8, _FOOT, "end", "all")
+    return out
 
 
-def _marks(marks: Sequence[Mark], begin: int, end: int) -> list[Markup]:
+def _marks(marks: Sequence[Mark], begin: int, end: int, foot: int = 196) -> list[Markup]:
     """Changes as dashed lines with their words; those that would stand on each other share one."""
     groups: list[tuple[float, list[Mark]]] = []
     for mark in marks:
@@ -230,7 +281,7 @@ def _marks(marks: Sequence[Mark], begin: int, end: int) -> list[Markup]:
         if n == MAX_MARKS - 1 and len(groups) > MAX_MARKS:
             text += f", and {sum(len(rest) for _, rest in groups[MAX_MARKS:])} more"
         left = x > (_LEFT + _RIGHT) / 2
-        line = Markup('<line class="note" x1="{0}" x2="{0}" y1="8" y2="{1}"/>').format(_number(x), _FOOT)
+        line = Markup('<line class="note" x1="{0}" x2="{0}" y1="8" y2="{1}"/>').format(_number(x), foot)
         y = 16 + 13 * (n % 2)  # Two rows, so that neighbours can be read.
         words = _text(x - 8 if left else x + 8, y, "end" if left else "start", text, "notet")
         out.append(_group(", ".join(_cut(mark.text) for mark in some[:MAX_MARKS]), line + words))

@@ -15,6 +15,7 @@ from bartizan.doors.console.health import Pulse
 from bartizan.doors.console.live import Live
 from bartizan.doors.console.opened import Opened
 from bartizan.doors.console.suggesting import EACH, FIELDS, Frequent
+from bartizan.doors.console.uses import Uses
 from bartizan.doors.console.workbench import Workbench
 from bartizan.events import Filter
 from bartizan.events.saved import SavedViews
@@ -59,6 +60,7 @@ class Console:
         self.opened = Opened()
         self.workbench = Workbench(home)
         self.pulse = Pulse(gateway, home.config)
+        self.uses = Uses(home.state)
         self.part: Callable[[str, dict[str, Any]], str]  # a template rendered: the app says how
         self.frequent: Frequent = {}  # values, for the search box
         self.began_us = now_us()
@@ -111,6 +113,7 @@ class Console:
         self._stop.set()
         self.verifier.close()
         self.pulse.close()
+        self.uses.close()
         if self._thread is not None:
             self._thread.join(timeout=10)
 

@@ -41,6 +41,7 @@ def frame(asked: Asked) -> dict[str, Any]:  # Any: a template takes what it show
     begun = f"{search.strip()} " if search.strip() and len(search) <= MAX_BEGUN else ""
     return {
         "menu": _menu(asked) if reads else (),
+        "menu_groups": _disciplines() if reads else (),
         "system": _system(asked) if reads else (),
         "here": here,
         "foot": foot(asked) if reads else None,
@@ -58,6 +59,11 @@ def _menu(asked: Asked) -> tuple[Item, ...]:
         Item("/events", "Events", "list"),
         Item("/review", "Review queue", "tray", waiting(asked)),
     )
+
+
+def _disciplines() -> tuple[tuple[str, tuple[Item, ...]], ...]:
+    """The pages of one discipline each."""
+    return (("Secure AI use", (Item("/use", "AI use", "speech"),)),)
 
 
 def _system(asked: Asked) -> tuple[Item, ...]:

@@ -36,7 +36,8 @@ class Words(NamedTuple):
 class Links:
     """How often links were opened, by address and minute."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = LINKS_A_MINUTE) -> None:
+        self._most = most
         self._seen: OrderedDict[str, tuple[int, int]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -48,7 +49,7 @@ class Links:
             self._seen[address] = (minute, times)
             if len(self._seen) > ADDRESSES:
                 self._seen.popitem(last=False)
-        if times > LINKS_A_MINUTE:
+        if times > self._most:
             raise UsageError("too many links were opened from here; try again in a minute")
 
 

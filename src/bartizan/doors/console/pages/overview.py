@@ -18,6 +18,8 @@ from bartizan.doors.console.needs import WEEK_US, late, needs
 from bartizan.doors.console.pages.pauses import shown
 from bartizan.doors.console.render import DISCIPLINES, HOUR_US, MINUTE_US, plural
 from bartizan.doors.console.routes import Needs, act, page, poll
+from bartizan.doors.console.use_card import UseCard, use_card
+from bartizan.doors.console.use_needs import use_needs
 from bartizan.events import Filter
 from bartizan.home.alarms import alarms, seen
 from bartizan.home.versions import Versions
@@ -87,6 +89,7 @@ class Discipline:
     acted: tuple[tuple[str, int], ...]  # (outcome, how often)
     most: str  # the risk seen most in those
     times: int
+    use: UseCard | None = None  # which AI is in use, where any source told
 
 
 def overview(asked: Asked) -> Page | Done:
@@ -103,7 +106,7 @@ def overview(asked: Asked) -> Page | Done:
         total.update(one.counts)
     examined, acted = total.total(), total.total() - total["allow"]
     waits = console.desk.waits(now_us)
-    found = needs(asked, since_us)
+    found = [*needs(asked, since_us), *use_needs(asked)]
     yours = [one for one in found if asked.who.may(one.role)]
     rows = console.index.page(limit=LATEST).rows
     at = console.index.newest()
@@ -246,11 +249,13 @@ def _disciplines(asked: Asked, span: Range, since_us: int, until_us: int) -> lis
     """Those that something serves, or that anything was seen of: an area that does not work yet is not shown."""
     console = asked.console
     counts = console.index.discipline_counts(since_us)
+    used = use_card(asked)
     served = {one.value for detector in console.home.detectors for one in detector.serves}
     made = []
     for id_, name in DISCIPLINES.items():
         total = counts.get(id_, {})
-        if id_ not in served and not total:
+        use = used if id_ == "ai-use" else None
+        if id_ not in served and not total and use is None:
             continue
         number = sum(total.values())
         step_us = span.step_us * span.spark
@@ -260,7 +265,9 @@ def _disciplines(asked: Asked, span: Range, since_us: int, until_us: int) -> lis
         says = f"{name}: acted on {sum(n for _, n in acted):,} times in {span.says}"
         unit = "exchanges" if id_ == "ai-use" else "exchanges with a finding"
         chart = sparks(buckets, step_us=step_us, says=says, when=_when)
-        made.append(Discipline(id_, name, ICONS[id_], number, unit, chart, acted, most, times))
+        if use is not None:
+            number, unit, chart = use.services, use.unit, use.chart
+        made.append(Discipline(id_, name, ICONS[id_], number, unit, chart, acted, most, times, use))
     return made
 
 

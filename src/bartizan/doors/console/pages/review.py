@@ -10,6 +10,7 @@ from bartizan.doors.console.asked import Asked
 from bartizan.doors.console.evidence import Evidence, View, evidence
 from bartizan.doors.console.render import MINUTE_US, lasting, plural
 from bartizan.doors.console.routes import act, page
+from bartizan.doors.console.use_needs import use_needs
 from bartizan.ledger.opening import decisions, records_of
 from bartizan.rules.risks import catalogue
 from bartizan.vault.accounts import Role
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 WEEK_US = 7 * 24 * 60 * MINUTE_US
 VIEWS = tuple(View)
+MAX_USES = 5  # Systems of AI that wait for a decision and are named one by one.
 
 
 def queue(asked: Asked) -> Page:
@@ -93,6 +95,7 @@ def _page(asked: Asked, waits: list[Case], case: Case | None) -> Page:
         "median_us": times[len(times) // 2] if times else None,
         "decided": len(times),
         "may": asked.who.may(Role.ANALYST),
+        "uses": use_needs(asked, most=MAX_USES),
     }
     if case is not None:
         values |= _beside(asked, case, [clauses[id_] for id_ in sorted(case.clauses) if id_ in clauses])
