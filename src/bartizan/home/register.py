@@ -107,12 +107,6 @@ def _read(home: Path, stamps: tuple[int, ...]) -> Catalogue:
     return catalogues.catalogue(home)
 
 
-@lru_cache(maxsize=1)
-def shipped() -> Catalogue:
-    """The catalogue as it ships, once a process."""
-    return Catalogue.load()
-
-
 # ---- From observations to usages -------------------------------------------------------------------------------------
 
 

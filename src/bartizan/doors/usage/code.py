@@ -88,9 +88,9 @@ def code(paths: tuple[Path, ...], format_: str, record: bool, home: Path | None)
 
     Folders of dependencies (node_modules, virtual environments) are left out: lock files name what is in them.
     """
-    from bartizan.catalogue.catalogue import Catalogue
+    from bartizan.doors.usage import observing
 
-    catalogue = Catalogue.load()
+    catalogue = observing.catalogue(str(options.settings(home).home))
     walked = Walked()
     things = found(_files(paths, walked), catalogue, walked)
     rows = [thing.as_json() for thing in things]

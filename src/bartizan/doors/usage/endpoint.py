@@ -105,9 +105,10 @@ def endpoint(
 
     Reads settings and names, never a secret: of a variable the name, of a command the program, of a token whose it is.
     """
-    from bartizan.catalogue.catalogue import Catalogue
+    from bartizan.doors.usage import observing
 
-    machine = Machine((root or Path.home()).resolve(), Catalogue.load(), frozenset(one.lower() for one in company))
+    catalogue = observing.catalogue(str(options.settings(home).home))
+    machine = Machine((root or Path.home()).resolve(), catalogue, frozenset(one.lower() for one in company))
     found = list(traces(machine, live=root is None, history=history, probe=probe))
     if format_ == "text":
         _tell(found)

@@ -191,12 +191,12 @@ def preview(hosts: tuple[str, ...], home: Path | None, format_: str) -> None:
 
 
 def _table(home: Home, clients: Iterable[str], coach: str, gateway: str) -> Table:
-    from bartizan.home.register import exceptions, shipped, statuses
+    from bartizan.home.register import exceptions, in_force, statuses
     from bartizan.home.restricting import restriction
 
     now_us = time.time_ns() // 1000
     return restriction(
-        shipped(),
+        in_force(home),
         statuses(home).standings(now_us).values(),
         exceptions(home).in_force(now_us),
         now_us,

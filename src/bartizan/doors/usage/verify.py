@@ -59,19 +59,20 @@ def verify(sources: tuple[bytes, ...], since: str | None, as_: str, home: Path |
 
     Exit code 1 where something gets through, 3 where a source could not be read as a whole.
     """
-    from bartizan.home.register import register, shipped, statuses
+    from bartizan.home.register import in_force, register, statuses
 
     since_us = _day_us(since) if since else None
     with Home.open(home, create=False) as opened:
         standings = statuses(opened).standings(time.time_ns() // 1000).values()
         systems = {one.id: one for one in register(opened).systems()}
+        wanted = Watched(in_force(opened))
     closed = {one.system: since_us or systems[one.system].decided_us or 0 for one in standings if one.decided.closed}
     names = {one.system: one.name for one in standings}
     if not closed:
         raise UsageError(
             "nothing is restricted or blocked\n  bartizan usage register decide SERVICE --status blocked …"
         )
-    how, wanted, read = How(as_), Watched(shipped()), list[Told]()
+    how, read = How(as_), list[Told]()
     observing.format_of(how)
 
     def seen() -> Iterator[tuple[str, Observation]]:
