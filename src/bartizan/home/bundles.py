@@ -48,6 +48,8 @@ def check(folder: Path, publics: Iterable[bytes]) -> tuple[str, list[str]]:
     Raises InputError where there is no manifest, or none that these keys signed.
     """
     path = folder / bundle.MANIFEST
+    if not path.is_file():  # A pipe of that name would be waited for.
+        raise InputError("cannot be read: there is no such file", str(path))
     try:
         with path.open("rb") as file:
             note = file.read(bundle.MAX_MANIFEST_BYTES + 1)

@@ -186,9 +186,7 @@ def _impact(facts: Facts) -> Found:
 def _people(facts: Facts) -> Found:
     every = [one for one in facts.used if one.seen.people]
     most = max((one.seen.people for one in every), default=0)
-    says = (
-        f"people were seen using {len(every)} systems, at most {most} one of them: whether they know enough, people say"
-    )
+    says = f"{len(every)} systems are used, the most used one by {most} people: whether they know enough, people say"
     return Found(Result.PEOPLE, len(every), len(facts.used), says, tuple(one.id for one in every))
 
 

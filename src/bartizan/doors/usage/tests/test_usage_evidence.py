@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,10 @@ def test_tampering_with_any_file_is_found(home: Path, tmp_path: Path, capsys: py
     (folder / "added.csv").write_text("x", encoding="ascii")
     assert "added.csv: is not in the manifest" in run(capsys, "evidence", "--check", str(folder), code=1)[0]
     (folder / "added.csv").unlink()
+    (folder / "sub").mkdir()
+    os.mkfifo(folder / "pipe")
+    out = run(capsys, "evidence", "--check", str(folder), code=1)[0]
+    assert "sub: is not in the manifest" in out and "pipe: is not in the manifest" in out
     (folder / "register.csv").rename(tmp_path / "register.csv")
     (folder / "register.csv").symlink_to(tmp_path / "register.csv")
     assert "register.csv: is not what" in run(capsys, "evidence", "--check", str(folder), code=1)[0]
