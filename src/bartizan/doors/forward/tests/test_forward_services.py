@@ -17,6 +17,6 @@ def test_an_overlay_is_obeyed(tmp_path: Path) -> None:
             '[[host]]\nhost = "claude.ai"\nis = "none"\n'
         )
         services, mara = Services(home), Identity("mara@corp.example", (), "", "key")
-        assert services.known("ai.corp.example", mara).service == "ours"
+        assert services.known("ai.corp.example", mara).system == "ours"
         assert services.known("claude.ai", mara) == UNKNOWN
-        assert services.known("chatgpt.com", mara).service == "chatgpt"
+        assert services.known("chatgpt.com", mara).system == "chatgpt"
