@@ -22,7 +22,9 @@ MAX_FIELDS = 64  # In front of the list of an envelope.
 TOO_LONG = "records longer than 4 MiB: looked for smaller ones inside"
 
 Record = dict[str, Any]  # Any: JSON is what its author wrote
-LISTS = ("Records", "records", "value", "items", "data", "result", "results", "logs", "entries", "activities")
+LISTS = (
+    "Records", "records", "value", "items", "data", "result", "results", "logs", "entries", "activities", "Events",
+)  # fmt: skip
 _STRING = rb'"(?:[^"\\]++|\\.)*+"'
 _ENVELOPE = re.compile(
     rb"\{\s*+(?:" + _STRING + rb"\s*+:\s*+(?:" + _STRING + rb"|[-+.\w]++)\s*+,\s*+){0,%d}" % MAX_FIELDS

@@ -21,6 +21,7 @@ WRAPPED = {
     "array over lines": json.dumps(ROWS, indent=2),
     "one behind the other": "".join(json.dumps(row) for row in ROWS),
     "CloudTrail": json.dumps({"Records": ROWS}),
+    "CloudTrail, looked up": json.dumps({"Events": ROWS, "NextToken": "x"}, indent=4),
     "Graph": json.dumps({"@odata.context": "https://x/{y}", "value": ROWS, "@odata.nextLink": "https://x"}, indent=1),
     "Workspace": json.dumps({"kind": "admin#reports", "etag": '"{"', "items": ROWS}),
     "two envelopes": json.dumps({"Records": ROWS[:100]}) + "\n" + json.dumps({"Records": ROWS[100:]}),
