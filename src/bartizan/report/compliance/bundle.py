@@ -56,6 +56,7 @@ def files(
         sheets.decided(decisions),
         sheets.exceptions(exceptions),
         sheets.incidents(evidence),
+        sheets.ledger(evidence),
         article30.sheet(record),
     )
     for table in tables:

@@ -133,6 +133,7 @@ class Evidence:
             "since": when(self.facts.since_us),
             "until": when(self.facts.until_us),
             "results": self.counts(),
+            "decisions": dict(sorted(self.facts.outcomes.items())),
             "frameworks": [
                 {
                     "id": framework.id,

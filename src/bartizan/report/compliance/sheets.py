@@ -39,6 +39,7 @@ CONTROLS = (
 )
 DECIDED = ("number", "system", "status", "alternative", "review_day", "by", "at")
 EXCEPTIONS = ("id", "system", "who_kind", "who", "state", "until", "asked_by", "asked", "decided_by", "decided")
+LEDGER = ("log", "origin", "records", "signed", "checkpoint", "root", "kept_outside", "first", "problem")
 ROWS_IN_A_CELL = 200
 
 
@@ -149,6 +150,26 @@ def exceptions(every: Iterable[UseException]) -> Sheet:
         for one in every
     ]
     return Sheet("exceptions", EXCEPTIONS, rows)
+
+
+def ledger(evidence: Evidence) -> Sheet:
+    """The logs: how long, signed how far, under which root, and kept outside how far."""
+    kept = evidence.facts.outside.kept
+    rows = [
+        {
+            "log": one.name,
+            "origin": one.origin,
+            "records": one.size,
+            "signed": one.signed,
+            "checkpoint": one.number,
+            "root": one.root,
+            "kept_outside": kept.get(one.name, 0),
+            "first": when(one.first_us),
+            "problem": one.problem,
+        }
+        for one in evidence.facts.logs
+    ]
+    return Sheet("ledger", LEDGER, rows)
 
 
 def incidents(evidence: Evidence) -> Sheet:

@@ -126,6 +126,8 @@ def test_a_bundle_is_checked_by_its_key_alone(home: Path, tmp_path: Path, capsys
     exported = run(capsys, "register", "export")[0]
     assert (folder / "register.csv").read_bytes().decode().replace("\r\n", "\n") == exported
     assert json.loads((folder / "evidence.json").read_text("utf-8"))["results"] == told(capsys, "evidence")["results"]
+    logs = json.loads((folder / "ledger.json").read_text("utf-8"))["rows"]
+    assert sum(one["records"] for one in logs) == sum(1 for _ in records(home))
     rows = list(csv.DictReader(io.StringIO((folder / "article-30.csv").read_text("utf-8"))))
     assert [row["system"] for row in rows] == ["chatgpt", "deepseek", ""] and rows[0]["controller"] == "Example Ltd"
     assert "not empty" in run(capsys, "evidence", "--bundle", str(folder), code=2)[1]
