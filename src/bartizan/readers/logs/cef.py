@@ -23,18 +23,7 @@ from bartizan.readers.logs.fields import (
     text,
 )
 from bartizan.readers.logs.stamps import micros
-from bartizan.readers.logs.visit import (
-    BODIES,
-    Evidence,
-    Format,
-    Sample,
-    Tally,
-    Unit,
-    Visit,
-    Wanted,
-    of_request,
-    of_tunnel,
-)
+from bartizan.readers.logs.visit import Evidence, Format, Sample, Tally, Unit, Visit, Wanted, of_either
 
 _BODY = re.compile(rb"CEF: ?\d{1,2}(?:\.\d)?\|(?:(?:[^|\\]++|\\.)*+\|){6}")
 # No field of a web log stands before it: neither a quote nor a brace, which syslog has in structured data alone.
@@ -45,7 +34,6 @@ _PLAIN = {"n": "\n", "r": "\r"}
 HOSTS = ("request", "dhost", "destinationdnsdomain", "hostname", "url")
 _MORE = ("requesturl", "destinationhostname", "ftntfgthostname", "ad.url", "ad.hostname")  # Of some vendors alone
 _QUICK_HOSTS, _QUICK_APPS = (b"host=", b"name=", b"request=", b"url=", b"dnsdomain="), (b" app=", b"servicename=")
-_METHODS = BODIES | {"GET", "HEAD", "OPTIONS", "DELETE"}
 
 
 def recognise(sample: Sample) -> float:
@@ -106,9 +94,7 @@ def _visit(field: Mapping[str, str], sent_at: str, wanted: Wanted, tally: Tally)
         time_us=micros(next((time for time in times if time), sent_at), tally),
         actor=somebody(*people),
         host=host,
-        evidence=Evidence.CONNECTED
-        if denied
-        else max(of_tunnel(up), of_request(method if method in _METHODS else "", path(urls[0]), up)),
+        evidence=Evidence.CONNECTED if denied else of_either(method, path(urls[0]), up),
         bytes_up=up,
         bytes_down=size(field.get("in")),
         app=app,

@@ -18,7 +18,7 @@ from bartizan.readers.logs.fields import (
     text,
 )
 from bartizan.readers.logs.stamps import micros
-from bartizan.readers.logs.visit import Evidence, Format, Sample, Tally, Unit, Visit, Wanted, of_request, of_tunnel
+from bartizan.readers.logs.visit import Evidence, Format, Sample, Tally, Unit, Visit, Wanted, of_either
 
 _COLON = re.compile(rb'[\[;\s]([\w.-]+)::?\s?"((?:[^"\\]++|\\.)*+)"')
 _PIPED = re.compile(rb"(?:^|[|\s])([\w.-]+)=([^|]*)")
@@ -68,7 +68,7 @@ def _visit(field: dict[str, str], url: bytes, host: bytes, app: str, tally: Tall
         time_us=micros(field.get("time") or field.get("creation_time"), tally),
         actor=somebody(*(field.get(key, "") for key in ("src_user_name", "user", "src"))),
         host=host,
-        evidence=Evidence.CONNECTED if denied else max(of_tunnel(up), of_request(method, path(url), up)),
+        evidence=Evidence.CONNECTED if denied else of_either(method, path(url), up),
         bytes_up=up,
         bytes_down=size(field.get("server_outbound_bytes") or field.get("received_bytes")),
         app=app,

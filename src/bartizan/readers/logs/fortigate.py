@@ -23,7 +23,7 @@ from bartizan.readers.logs.fields import (
     text,
 )
 from bartizan.readers.logs.stamps import micros
-from bartizan.readers.logs.visit import Evidence, Format, Sample, Tally, Unit, Visit, Wanted, of_request, of_tunnel
+from bartizan.readers.logs.visit import Evidence, Format, Sample, Tally, Unit, Visit, Wanted, of_either
 
 _HOSTS = (b"hostname", b"qname", b"url", b"dstname", b"scertcname")
 _QUICK_HOSTS, _QUICK_APPS = tuple(key + b"=" for key in _HOSTS), (b"app=",)
@@ -92,7 +92,7 @@ def _evidence(field: dict[bytes, bytes], up: int, denied: bool) -> Evidence:
     if field.get(b"cloudaction", b"").lower() == b"upload":
         return Evidence.UPLOADED
     method = text(field.get(b"httpmethod", b"")).upper()
-    return max(of_tunnel(up), of_request(method, path(field.get(b"url", b"")), up))
+    return of_either(method, path(field.get(b"url", b"")), up)
 
 
 FORMAT = Format(

@@ -23,7 +23,7 @@ from bartizan.readers.logs.fields import (
     text,
 )
 from bartizan.readers.logs.stamps import micros
-from bartizan.readers.logs.visit import Evidence, Format, Sample, Tally, Unit, Visit, Wanted, of_request, of_tunnel
+from bartizan.readers.logs.visit import Evidence, Format, Sample, Tally, Unit, Visit, Wanted, of_either
 
 _HEADER = re.compile(rb'[^"{|]{0,256}(?:\[[^|{]{0,256}\] ?)?\bLEEF: ?(\d)\.\d\|(?:[^|]*+\|){4}')
 _DELIMITER = re.compile(rb"(?:(?:0?[xX])([0-9A-Fa-f]{2,4})|([^|=\w]?))\|")
@@ -95,7 +95,7 @@ def _visit(field: dict[str, str], urls: list[bytes], host: bytes, app: str, tall
         time_us=next((time for key in _TIMES if (time := micros(field.get(key), tally))), 0),
         actor=somebody(*people),
         host=host,
-        evidence=Evidence.CONNECTED if denied else max(of_tunnel(up), of_request(method, path(urls[0]), up)),
+        evidence=Evidence.CONNECTED if denied else of_either(method, path(urls[0]), up),
         bytes_up=up,
         bytes_down=next((count for key in _DOWN if (count := size(field.get(key)))), 0),
         app=app,

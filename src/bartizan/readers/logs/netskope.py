@@ -22,7 +22,7 @@ from bartizan.readers.logs.fields import (
     text,
 )
 from bartizan.readers.logs.stamps import micros
-from bartizan.readers.logs.visit import Evidence, Format, Sample, Tally, Unit, Visit, Wanted, of_request, of_tunnel
+from bartizan.readers.logs.visit import Evidence, Format, Sample, Tally, Unit, Visit, Wanted, of_either
 
 _OURS = frozenset(
     {
@@ -80,9 +80,8 @@ def _mine(record: Record) -> bool:
 
 
 def _evidence(activity: str, record: Record, url: bytes, up: int) -> Evidence:
-    by_size = max(
-        of_tunnel(up), of_request(text(record.get("http_method") or record.get("method")).upper(), path(url), up)
-    )
+    method = text(record.get("http_method") or record.get("method")).upper()
+    by_size = of_either(method, path(url), up)
     if activity in _PROMPTS:
         return Evidence.PROMPT
     if activity in _SENT:

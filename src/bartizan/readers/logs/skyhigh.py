@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from bartizan.readers.logs.fields import authority, first_wanted, path, share, size, somebody, text
 from bartizan.readers.logs.stamps import micros
-from bartizan.readers.logs.visit import Evidence, Format, Sample, Tally, Unit, Visit, Wanted, of_request, of_tunnel
+from bartizan.readers.logs.visit import Evidence, Format, Sample, Tally, Unit, Visit, Wanted, of_either
 
 _HEADER = re.compile(rb'#"?time_stamp"? ')
 _ROW = re.compile(rb'\[\d{1,2}/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] "[^"]*" [0-9A-Fa-f.:]{2,45} \d{3} "')
@@ -51,7 +51,7 @@ def read(source: Iterator[bytes], wanted: Wanted, tally: Tally) -> Iterator[Visi
             time_us=micros(field.get("time_stamp"), tally),
             actor=somebody(field.get("auth_user", ""), field.get("src_ip", "")),
             host=authority(request[2]),
-            evidence=Evidence.CONNECTED if denied else max(of_tunnel(up), of_request(method, path(request[2]), up)),
+            evidence=Evidence.CONNECTED if denied else of_either(method, path(request[2]), up),
             bytes_up=up,
             bytes_down=size(field.get("bytes_to_client")),
             denied=denied,

@@ -22,23 +22,11 @@ from bartizan.readers.logs.fields import (
     text,
 )
 from bartizan.readers.logs.stamps import micros
-from bartizan.readers.logs.visit import (
-    BODIES,
-    Evidence,
-    Format,
-    Sample,
-    Tally,
-    Unit,
-    Visit,
-    Wanted,
-    of_request,
-    of_tunnel,
-)
+from bartizan.readers.logs.visit import Evidence, Format, Sample, Tally, Unit, Visit, Wanted, of_either
 
 _QUICK_HOSTS, _QUICK_APPS = (b"url=", b"domain="), (b"app_name=", b"application=", b"application_name=")
 _UTM = re.compile(rb'httpproxy\[\d+\]: id="')
 _UTM_TIME = re.compile(rb"(\d{4}:\d\d:\d\d-\d\d:\d\d:\d\d) ")
-_METHODS = BODIES | {"GET", "HEAD", "OPTIONS", "DELETE"}
 
 
 def recognise(sample: Sample) -> float:
@@ -78,9 +66,7 @@ def _visit(line: bytes, field: dict[str, str], url: bytes, host: bytes, app: str
         time_us=_time(line, field, tally),
         actor=somebody(*(field.get(key, "") for key in ("user_name", "user", "src_ip", "srcip"))),
         host=host,
-        evidence=Evidence.CONNECTED
-        if denied
-        else max(of_tunnel(up), of_request(method if method in _METHODS else "", path(url), up)),
+        evidence=Evidence.CONNECTED if denied else of_either(method, path(url), up),
         bytes_up=up,
         bytes_down=size(field.get("recv_bytes") or field.get("bytes_received") or field.get("size")),
         app=app,

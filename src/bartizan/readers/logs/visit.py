@@ -189,6 +189,11 @@ def of_request(method: str, path: str, bytes_up: int) -> Evidence:
     return Evidence.UPLOADED if bytes_up > 0 else Evidence.CONNECTED
 
 
+def of_either(method: str, path: str, bytes_up: int) -> Evidence:
+    """What a line proves that may tell of a request or of an encrypted connection, which has no method of HTTP's."""
+    return max(of_tunnel(bytes_up), of_request(method, path, bytes_up))
+
+
 def of_tunnel(bytes_up: int) -> Evidence:
     """What an encrypted connection proves, by what the client sent."""
     return Evidence.UPLOADED if bytes_up > HANDSHAKE_BYTES else Evidence.CONNECTED

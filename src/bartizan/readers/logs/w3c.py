@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from bartizan.readers.logs.fields import DENIED, app_wanted, authority, first_wanted, path, share, size, somebody, text
 from bartizan.readers.logs.stamps import micros
-from bartizan.readers.logs.visit import Evidence, Format, Sample, Tally, Unit, Visit, Wanted, of_request, of_tunnel
+from bartizan.readers.logs.visit import Evidence, Format, Sample, Tally, Unit, Visit, Wanted, of_either
 
 _FIELDS = re.compile(rb"#Fields:[ \t]", re.IGNORECASE)
 _DIRECTIVE = re.compile(rb"#(?:Fields|Version|Software|Date|Start-Date|End-Date|Remark):", re.IGNORECASE)
@@ -86,12 +86,11 @@ def _visit(field: dict[str, str], host: bytes, app: str, tally: Tally) -> Visit:
     denied = any(DENIED.search(field.get(key, "")) for key in _VERDICTS)
     method = (field.get("cs-method") or field.get("s-operation", "")).upper()
     url = next((url for key in _URLS if (url := field.get(key, "")) not in ("", "-")), "").encode("utf-8", "replace")
-    sent = of_request(method, path(url), up)
     return Visit(
         time_us=_time(field, tally),
         actor=somebody(*(field.get(key, "") for key in (*_USERS, *_CLIENTS))),
         host=host,
-        evidence=Evidence.CONNECTED if denied else max(sent, of_tunnel(up)),
+        evidence=Evidence.CONNECTED if denied else of_either(method, path(url), up),
         bytes_up=up,
         bytes_down=size(field.get("sc-bytes")),
         app=app,
