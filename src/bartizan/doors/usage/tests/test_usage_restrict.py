@@ -123,3 +123,23 @@ def test_logs_say_whether_it_holds(home: Path, tmp_path: Path) -> None:
     assert (row["system"], row["actor"], row["ways"]) == ("deepseek", "jonas", ["list", "resolver"])
     told = run(verify, log, "--home", home).stdout
     assert "jonas" in told and "DNS over HTTPS" in told and "denied: " in told
+
+
+def test_an_application_without_a_host_is_known_by_its_name_too(home: Path, tmp_path: Path) -> None:
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 60))
+    log = tmp_path / "sign-ins.json"
+    names = ("OpenAI ChatGPT", "ChatGPT Enterprise", "Payroll", "Chatter")
+    rows = [
+        {
+            "createdDateTime": at,
+            "userPrincipalName": "mara@corp.example",
+            "appDisplayName": name,
+            "ipAddress": "10.0.0.5",
+        }
+        for name in names
+    ]
+    log.write_text(json.dumps({"value": rows}))
+    (row,) = json.loads(run(verify, log, "--home", home, "--format", "json").stdout)["through"]
+    assert (row["system"], row["actor"], row["evidence"], row["visits"]) == (
+        "chatgpt", "mara@corp.example", "authenticated", 2,
+    )  # fmt: skip
