@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from bartizan.catalogue.hostnames import hostname
-from bartizan.core.errors import InputError
+from bartizan.core.errors import InputError, UsageError
 from bartizan.doors.console import use_words
 from bartizan.doors.console.answers import File, Page
 from bartizan.doors.console.pages.policy import names as colleagues
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 MAX_TRIED = 100  # Hosts that can be tried at once.
 MAX_SHOWN = 50
 MAX_LEFT = 40
+ADDRESSED = frozenset({"nftables"})  # Lists of addresses.
+RESOLVE = "bartizan usage restrict export {} --resolve"
 COACH = re.compile(r"(?=.{1,253}\Z)[a-z0-9-]+(\.[a-z0-9-]+)+")
 GATEWAY = re.compile(r"(?:[A-Za-z0-9.-]{1,253}|\[[0-9a-fA-F:]{2,45}\]):\d{1,5}")
 
@@ -79,7 +81,9 @@ def shown(asked: Asked) -> Page:
         "asked_for": own.waiting(now_us)[:MAX_SHOWN],
         "titles": titles,
         "names": colleagues(asked),
-        "formats": [(one, one.silent(table)) for one in known.values()],
+        "formats": [
+            (one, one.silent(table), RESOLVE.format(one.id) if one.id in ADDRESSED else "") for one in known.values()
+        ],
         "hosts": asked.query.get("hosts", "")[:20_000],
         "tried": tried,
         "blocked": sum(one.entry is not None for one in tried),
@@ -96,6 +100,8 @@ def download(asked: Asked) -> File:
     one = exports().get(asked.path["format"])
     if one is None:
         raise InputError(f"is one of: {', '.join(exports())}", "format")
+    if one.id in ADDRESSED:  # The console asks no resolver: it makes no connection to anywhere.
+        raise UsageError(f"{one.title} hold addresses, which have to be looked up: {RESOLVE.format(one.id)}")
     return File(f"bartizan-{one.id}{one.suffix}", "text/plain; charset=utf-8", one.write(_table(asked)).encode())
 
 
