@@ -17,7 +17,7 @@ from bartizan.readers.logs.visit import Tally
 MAX_RECORD_BYTES = 4 * 1024 * 1024
 LOOK_BYTES = 64 * 1024  # How far into an object its envelope is looked for.
 STEP_BYTES = 256 * 1024
-MAX_DESCENTS = 8  # Into what is too large to be one record: deeper envelopes have not been seen, 3 are common.
+MAX_DESCENTS = 4  # Into what is too large to be one record: envelopes are 3 deep, and each costs as much as the record.
 MAX_FIELDS = 64  # In front of the list of an envelope.
 TOO_LONG = "records longer than 4 MiB: looked for smaller ones inside"
 
@@ -100,6 +100,7 @@ class _Objects:
         self._tally = tally
         self._text = b""
         self._start = self._at = self._depth = self._descents = 0
+        self._far = 0  # Up to where what is too large was looked through.
 
     @property
     def inside(self) -> bool:
@@ -110,7 +111,7 @@ class _Objects:
         """The objects that are complete now."""
         done = self._start if self._depth else self._at
         self._text = self._text[done:] + piece
-        self._start, self._at = 0, self._at - done
+        self._start, self._at, self._far = 0, self._at - done, self._far - done
         while True:
             if not self._depth:
                 if not self._begun(ended):
@@ -143,7 +144,8 @@ class _Objects:
         return True
 
     def _complete(self) -> Iterator[Record]:
-        self._descents = 0
+        if self._start >= self._far:  # Small ones inside must not have the same bytes looked through over and over.
+            self._descents = 0
         try:
             value = orjson.loads(self._text[self._start : self._at])
         except orjson.JSONDecodeError:
@@ -156,6 +158,7 @@ class _Objects:
         self._tally.bound(TOO_LONG)
         self._descents += 1
         self._depth = 0
+        self._far = max(self._far, self._at, self._start + MAX_RECORD_BYTES)
         if self._descents <= MAX_DESCENTS:
             self._at = self._start + 1
         else:

@@ -98,3 +98,12 @@ def test_no_bytes_make_it_fail(data: bytes, size: int) -> None:
     for record in streamed(cut(b'[{"a":' + data, size), Tally()):
         assert isinstance(record, dict)
     of_line(data)
+
+
+def test_small_objects_in_one_that_does_not_end_are_not_begun_anew_for_each() -> None:
+    """A record that is too long is looked through a few times, however many small ones are in it."""
+    tally = Tally()
+    data = b"{}" + (b'{"a":"' + b"x" * 500 + b'"}{') * 12_000
+    assert next(streamed(cut(data, 1 << 18), tally)) == {}
+    assert sum(1 for _ in streamed(cut(data, 1 << 18), tally)) > 1
+    assert 0 < tally.bounded[records.TOO_LONG] < 20
