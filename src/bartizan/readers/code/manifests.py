@@ -25,17 +25,22 @@ QUOTED = re.compile(
     r"[\"']([A-Za-z0-9][A-Za-z0-9._-]{1,100}(?:\[[^\]\"'\n]{0,200}\])?(?:\s?[=~><!]=?=?[^\"'\n]{0,60})?)[\"']"
 )
 CONDA = re.compile(
-    r"^\s*-\s*[\"']?(?:[\w.-]+::)?([A-Za-z0-9][\w.-]{0,100})(?:\[[^\]\n]{0,200}\])?\s?(?:[=~><!]{1,3}\s?([\w.*+!-]{1,60}))?",
+    r"^[ \t]{0,99}-[ \t]{0,9}[\"']?(?:[\w.-]{1,60}::)?([A-Za-z0-9][\w.-]{0,100})"
+    r"(?:\[[^\]\n]{0,200}\])?\s?(?:[=~><!]{1,3}\s?([\w.*+!-]{1,60}))?",
     re.M,
 )
 PNPM = re.compile(
-    r"^\s{2,6}['\"]?/?(@[\w.-]{1,100}/[\w.-]{1,100}|[\w.-]{1,100})[@/](\d[\w.+-]{0,60})[^:\n]{0,400}:", re.M
+    r"^[ \t]{2,6}['\"]?/?(@[\w.-]{1,100}/[\w.-]{1,100}|[\w.-]{1,100})[@/](\d[\w.+-]{0,60})[^:\n]{0,400}:", re.M
 )
 YARN = re.compile(
-    r"^\"?(@[\w.-]{1,100}/[\w.-]{1,100}|[\w.-]{1,100})@[^\n]{0,400}:\s*\n\s+version:?\s+\"?([\w.+-]{1,60})", re.M
+    r"^\"?(@[\w.-]{1,100}/[\w.-]{1,100}|[\w.-]{1,100})@[^\n]{0,400}:[ \t\r]{0,9}\n"
+    r"[ \t]{1,9}version:?[ \t]{1,9}\"?([\w.+-]{1,60})",
+    re.M,
 )
 BUN = re.compile(r"\[\s?\"(@[\w.-]{1,100}/[\w.-]{1,100}|[\w.-]{1,100})@([\w.+-]{1,60})\"")
-GO = re.compile(r"^\s*(?:require\s+)?([\w.-]{1,100}\.[\w.-]{1,60}/[\w./~-]{1,200})\s+(v[\w.+-]{1,80})", re.M)
+GO = re.compile(
+    r"^[ \t]{0,99}(?:require[ \t]{1,9})?([\w.-]{1,100}\.[\w.-]{1,60}/[\w./~-]{1,200})[ \t]{1,9}(v[\w.+-]{1,80})", re.M
+)
 POM = re.compile(
     r"<groupId>\s{0,99}([\w.-]{1,100})\s{0,99}</groupId>\s{0,200}<artifactId>\s{0,99}([\w.-]{1,100})\s{0,99}</artifactId>(?:\s{0,200}<version>\s{0,99}([^<\s]{1,60}))?"
 )
@@ -49,7 +54,7 @@ NUGET_OLD = re.compile(
     r"<package\s[^>]{0,400}?id\s?=\s?\"([\w.-]{1,100})\"(?:[^>]{0,400}?version\s?=\s?\"([^\"]{1,60})\")?", re.I
 )
 GEM = re.compile(
-    r"^\s*(?:gem|\w{1,40}\.add_(?:runtime_|development_)?dependency)[\s(]\s?[\"']([\w.-]{1,100})[\"']", re.M
+    r"^[ \t]{0,99}(?:gem|\w{1,40}\.add_(?:runtime_|development_)?dependency)[\s(]\s?[\"']([\w.-]{1,100})[\"']", re.M
 )
 GEM_LOCK = re.compile(r"^ {4}([\w.-]{1,100}) \(([\w.+-]{1,60})\)$", re.M)
 INSTALLS = re.compile(
@@ -80,6 +85,11 @@ def _keys(ecosystem: str, table: object, how: How = How.DECLARED) -> Iterator[Pa
         yield ecosystem, str(name), version if isinstance(version, str) else "", how
 
 
+def _version(row: Mapping[str, Any]) -> str:  # Any: what its author wrote
+    version = row.get("version")
+    return version if isinstance(version, str) else ""
+
+
 def _tables(value: object, *path: str) -> Iterator[object]:
     """What lies at a path of keys; `*` goes through all."""
     if not path:
@@ -106,7 +116,7 @@ KEYED: tuple[tuple[str, ...], ...] = (
 def _toml(text: str) -> dict[str, Any]:  # Any: TOML is what its author wrote
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # A number of 5,000 digits is a ValueError of its own.
         return {}
 
 
@@ -137,7 +147,7 @@ def _locked(ecosystem: str, *keys: str) -> Callable[[str], Iterator[Package]]:
             rows = made.get(key)
             for row in rows if isinstance(rows, list) else ():
                 if isinstance(row, dict) and isinstance(row.get("name"), str):
-                    yield ecosystem, row["name"], str(row.get("version", "")), How.LOCKED
+                    yield ecosystem, row["name"], _version(row), How.LOCKED
 
     return read
 
@@ -184,13 +194,13 @@ def npm_lock(text: str) -> Iterator[Package]:
     for path, row in packages.items() if isinstance(packages, dict) else ():
         name = str(path).rpartition("node_modules/")[2]
         if name and isinstance(row, dict):
-            yield "npm", name, str(row.get("version", "")), How.LOCKED
+            yield "npm", name, _version(row), How.LOCKED
     waiting = [(made.get("dependencies"), 0)]
     while waiting:
         table, depth = waiting.pop()
         for name, row in table.items() if isinstance(table, dict) else ():
             if isinstance(row, dict):
-                yield "npm", str(name), str(row.get("version", "")), How.LOCKED
+                yield "npm", str(name), _version(row), How.LOCKED
                 if depth < MAX_DEPTH:
                     waiting.append((row.get("dependencies"), depth + 1))
 
@@ -231,7 +241,7 @@ def composer_lock(text: str) -> Iterator[Package]:
         rows = made.get(key) if isinstance(made, dict) else None
         for row in rows if isinstance(rows, list) else ():
             if isinstance(row, dict) and isinstance(row.get("name"), str):
-                yield "composer", row["name"], str(row.get("version", "")), How.LOCKED
+                yield "composer", row["name"], _version(row), How.LOCKED
 
 
 def installed(text: str) -> Iterator[Package]:

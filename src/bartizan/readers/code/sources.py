@@ -14,18 +14,27 @@ from bartizan.readers.code.manifests import packages
 MAX_CLUES = 5000  # of one file; more of the same tells nothing new
 PURL = {"go": "golang", "rubygems": "gem"}
 
-PYTHON = re.compile(r"^[ \t]{0,40}(?:from[ \t]+([\w.]{1,200})[ \t]+import|import[ \t]+([\w., \t]{1,300}))", re.M)
+PYTHON = re.compile(
+    r"^[ \t]{0,40}(?:from[ \t]{1,9}([\w.]{1,200})[ \t]{1,9}import|import[ \t]{1,9}([\w., \t]{1,300}))", re.M
+)
 SCRIPT = re.compile(r"(?:\bfrom|\brequire\(|\bimport\(|\bimport)\s{0,9}[\"']([@\w][\w./@-]{0,200})[\"']")
-GO = re.compile(r"^\s{0,40}(?:import\s+)?(?:[\w.]{1,60}\s+)?\"([\w.-]{1,100}\.[\w.-]{1,60}/[\w./~-]{1,200})\"", re.M)
-RUST = re.compile(r"^\s{0,40}(?:pub\s+)?(?:use|extern\s+crate)\s+(?:::)?(\w{1,100})", re.M)
-JVM = re.compile(r"^\s{0,40}import\s+(?:static\s+)?([\w.]{1,200})", re.M)
-DOTNET = re.compile(r"^\s{0,40}(?:global\s+)?using\s+(?:static\s+)?(?:\w{1,60}\s?=\s?)?([\w.]{1,200})\s?;", re.M)
-RUBY = re.compile(r"^\s{0,40}require\s+[\"']([\w./-]{1,100})[\"']", re.M)
+GO = re.compile(
+    r"^[ \t]{0,40}(?:import[ \t]{1,9})?(?:[\w.]{1,60}[ \t]{1,9})?\"([\w.-]{1,100}\.[\w.-]{1,60}/[\w./~-]{1,200})\"",
+    re.M,
+)
+RUST = re.compile(r"^[ \t]{0,40}(?:pub[ \t]{1,9})?(?:use|extern[ \t]{1,9}crate)[ \t]{1,9}(?:::)?(\w{1,100})", re.M)
+JVM = re.compile(r"^[ \t]{0,40}import[ \t]{1,9}(?:static[ \t]{1,9})?([\w.]{1,200})", re.M)
+DOTNET = re.compile(
+    r"^[ \t]{0,40}(?:global[ \t]{1,9})?using[ \t]{1,9}(?:static[ \t]{1,9})?(?:\w{1,60}\s?=\s?)?([\w.]{1,200})\s?;", re.M
+)
+RUBY = re.compile(r"^[ \t]{0,40}require[ \t]{1,9}[\"']([\w./-]{1,100})[\"']", re.M)
 HOST = re.compile(r"(?<![\w@.-])(?:https?|wss?)://(?:[^\s/@\"'<>]{0,100}@)?([\w-]{1,63}(?:\.[\w-]{1,63}){1,10})")
 BARE = re.compile(r"(?<=[\"'=:\s])([a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,6}\.[a-z]{2,20})(?=[\"'/:\s]|\Z)")
 ENV = re.compile(r"(?<![A-Za-z0-9_])([A-Z][A-Z0-9]{1,40}(?:_[A-Z0-9]{1,40}){1,8})(?![A-Za-z0-9_])")
 IMAGE = re.compile(
-    r"^\s{0,40}(?:FROM\s+(?:--\S{1,80}\s+)?|-?\s?image:\s{0,9}[\"']?)([\w./-]{1,200})(?::[\w.-]{1,100})?", re.M
+    r"^[ \t]{0,40}(?:FROM[ \t]{1,9}(?:--\S{1,80}[ \t]{1,9})?|-?[ \t]?image:[ \t]{0,9}[\"']?)"
+    r"([\w./-]{1,200})(?::[\w.-]{1,100})?",
+    re.M,
 )
 
 
@@ -86,11 +95,14 @@ class _Lines:
 
 
 def _all(name: str, text: str, known: Known, lines: _Lines) -> Iterator[Clue]:
+    first: dict[str, int] = {}
     for ecosystem, package, version, how in packages(name, text):
         if known.package(ecosystem, package):
-            place = text.find(package)
+            if package not in first:  # A file may name one package 100,000 times.
+                place = text.find(package)
+                first[package] = lines.of(place) if place >= 0 else 0
             yield Clue(
-                Sign.PACKAGE, normal(ecosystem, package), how, lines.of(place) if place >= 0 else 0,
+                Sign.PACKAGE, normal(ecosystem, package), how, first[package],
                 PURL.get(ecosystem, ecosystem), version[:60],
             )  # fmt: skip
     for place, ecosystem, package in _imports(name, text, known):

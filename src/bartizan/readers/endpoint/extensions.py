@@ -45,7 +45,7 @@ def chromium(
     except (ValueError, RecursionError):
         made = {}
     made = made if isinstance(made, dict) else {}
-    yield from _reaches(id_, str(made.get("name", ""))[:MAX_TEXT], _permissions(made), tool, known, is_ai)
+    yield from _reaches(id_, _text(made.get("name")), _permissions(made), tool, known, is_ai)
 
 
 def firefox(extensions: bytes, tool: str, known: Mapping[str, object], is_ai: Callable[[str], bool]) -> Iterator[Trace]:
@@ -59,10 +59,10 @@ def firefox(extensions: bytes, tool: str, known: Mapping[str, object], is_ai: Ca
         if not isinstance(row, dict) or row.get("location") in ("app-builtin", "app-system-defaults"):
             continue
         locale = row.get("defaultLocale")
-        name = str(locale.get("name", "")) if isinstance(locale, dict) else ""
+        name = _text(locale.get("name")) if isinstance(locale, dict) else ""
         wants = row.get("userPermissions")
         origins = wants.get("origins", []) if isinstance(wants, dict) else []
-        yield from _reaches(str(row.get("id", ""))[:MAX_TEXT], name[:MAX_TEXT], _texts(origins), tool, known, is_ai)
+        yield from _reaches(_text(row.get("id")), name, _texts(origins), tool, known, is_ai)
 
 
 def _permissions(made: Mapping[str, object]) -> list[str]:
@@ -74,6 +74,10 @@ def _permissions(made: Mapping[str, object]) -> list[str]:
         for match in _texts(script.get("matches"))
     ]
     return [*matches, *_texts(made.get("host_permissions")), *_texts(made.get("permissions"))]
+
+
+def _text(value: object) -> str:
+    return value[:MAX_TEXT] if isinstance(value, str) else ""
 
 
 def _texts(value: object) -> list[str]:

@@ -17,16 +17,23 @@ from bartizan.readers.endpoint.trace import Found, Trace, account_kind
 
 MAX_SERVERS = 500
 MAX_NAME = 120
-# Comments and trailing commas, but not inside strings.
-JSONC = re.compile(r'("(?:[^"\\\n]|\\.){0,65536}")|//[^\n]*|/\*.*?\*/|,(?=\s*[}\]])', re.S)
+MAX_WORDS = 200  # Of a command.
+MAX_YAML = 128 << 10  # Characters; a parser in Python takes seconds for more.
+# Comments and trailing commas, but not inside strings. What does not end goes to the end: nothing is looked at twice.
+JSONC = re.compile(r'("(?:[^"\\\n]++|\\.)*+"?)|//[^\n]*+|/\*(?:[^*]++|\*(?!/))*+(?:\*/)?|,(?=\s*+[}\]])', re.S)
 RUNNERS = frozenset(
     {"npx", "uvx", "bunx", "pnpx", "pipx", "docker", "podman", "uv", "node", "python", "python3", "deno", "bun"}
 )
 VALUED = frozenset(
     {"-e", "--env", "-v", "--volume", "--mount", "--name", "-p", "--network", "--with", "--from", "--directory", "-w"}
 )
+PROGRAM = re.compile(r"[\w.+-]{1,120}\Z")
 URL = re.compile(r"\w{1,20}://(?:[^/@\s]{0,400}@)?([\w.-]{1,253})")
 PACKAGE = re.compile(r"@?[A-Za-z0-9][\w.-]{0,80}(?:/[\w.-]{1,80}){0,3}(?:[@:=][\w.^~*=-]{1,40})?\Z")
+FLAGS = frozenset(
+    {"-y", "--yes", "--rm", "-i", "-t", "-it", "-ti", "--interactive", "--init", "--tty", "-q", "--quiet", "--silent",
+     "--prefer-offline", "--no-cache", "--isolated", "--no-install", "-A", "--allow-all", "-m", "-u", "-d"}
+)  # fmt: skip
 SERVER_KEYS = ("mcpServers", "servers", "context_servers", "mcp_servers", "mcp", "extensions")
 
 
@@ -53,11 +60,11 @@ def _yaml(text: str) -> Any:  # Any: see above
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
-    if text.count("&") > 100 or len(text) > 1 << 20:
-        return None  # Aliases that multiply; no honest settings file has so many.
+    if len(text) > MAX_YAML or text.count("&") > 100 or text.count("[") + text.count("{") > 1000:
+        return None  # Aliases that multiply, nesting without an end: no honest settings file has so many.
     try:
         return YAML(typ="safe", pure=True).load(text)
-    except (YAMLError, ValueError, TypeError, RecursionError):
+    except (YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError):  # All met: `!!int ""`.
         return None
 
 
@@ -97,14 +104,24 @@ def _connects(row: Mapping[str, Any]) -> str:
             found = URL.match(row[key])
             return f"over HTTP to {found[1].lower() if found else 'an address'}"
     command = row.get("command", row.get("cmd"))
-    words = [str(word) for word in (command if isinstance(command, list) else [command])]
     arguments = row.get("args")
-    words += [str(word) for word in arguments] if isinstance(arguments, list) else []
-    program = re.split(r"[/\\]", words[0])[-1][:MAX_NAME]
+    words = [
+        *(command if isinstance(command, list) else [command]),
+        *(arguments if isinstance(arguments, list) else []),
+    ]
+    # Of texts alone: lists of lists by aliases of YAML would be endless as text.
+    words = [word if isinstance(word, str) else "" for word in words[:MAX_WORDS]]
+    program = _program(words[0]) if words else ""
     package = _package(words[1:]) if program.removesuffix(".exe").removesuffix(".cmd") in RUNNERS else ""
     names = row.get("env")
     env = f", with {len(names)} variables" if isinstance(names, dict) and names else ""
-    return f"runs {program}{' ' + package if package else ''}{env}"
+    return f"runs {program or 'a command of its own'}{' ' + package if package else ''}{env}"
+
+
+def _program(command: str) -> str:
+    """The name of a program; "" where the command holds arguments or values as well, which may be keys."""
+    name = re.split(r"[/\\]", command)[-1][:MAX_NAME]
+    return name if PROGRAM.match(name) and "=" not in command and " -" not in command else ""
 
 
 def _package(words: Iterable[str]) -> str:
@@ -119,6 +136,8 @@ def _package(words: Iterable[str]) -> str:
             continue
         elif not word.startswith("-"):
             return word if PACKAGE.match(word) else ""
+        elif word not in FLAGS and "=" not in word:
+            return ""  # What stands behind it may be its value, and a key.
     return ""
 
 

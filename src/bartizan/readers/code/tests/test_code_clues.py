@@ -148,3 +148,34 @@ def test_any_bytes_at_all(name: str, data: bytes) -> None:
 )
 def test_a_megabyte_of_the_same_ends(name: str, piece: bytes) -> None:
     list(clues(name, piece * (200_000 // len(piece)), KNOWN))
+
+
+REPEATED = {
+    "environment.yml": "\n",
+    "go.mod": "\n",
+    "Gemfile": "\n",
+    "yarn.lock": "openai@1:\n" + "\n" * 300,
+    "main.rs": "\n",
+    "main.go": "import\n",
+    "requirements.txt": "openai==1.0\n",
+}
+
+
+@pytest.mark.parametrize("name", REPEATED)
+def test_what_repeats_is_looked_at_once(name: str) -> None:
+    """Half a mebibyte that an expression going back over line ends would read for hours."""
+    data = (REPEATED[name] * (1 << 19))[: 1 << 19].encode()
+    found = {clue.value for clue in clues(name, b"#" + b" " * (1 << 19) + b"\n" + data, KNOWN)}
+    assert found == ({"openai"} if name == "requirements.txt" else set())
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("pyproject.toml", "number = " + "1" * 5000),
+        ("Cargo.lock", "number = " + "1" * 5000),
+        ("package-lock.json", '{"packages": {"node_modules/openai": {"version": ' + "[" * 900 + "]" * 900 + "}}}"),
+    ],
+)
+def test_values_no_parser_likes_are_no_clues(name: str, text: str) -> None:
+    assert {clue.version for clue in clues(name, text.encode(), KNOWN)} <= {""}
