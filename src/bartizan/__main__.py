@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from difflib import get_close_matches
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 import click
 
+from bartizan.commands import Commands
 from bartizan.core.errors import BartizanError, InputError, Refused, UsageError
 from bartizan.version import __version__
 
@@ -51,29 +50,8 @@ Exit codes:
 """
 
 
-class Commands(click.Group):
-    """The commands of all doors, each loaded when it is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of COMMANDS: what people need first stands first."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name, or None."""
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
-        command = getattr(import_module(module), attribute)
-        assert isinstance(command, click.Command)
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does it, and with a suggestion: click looks for one among loaded commands alone."""
-        if not ctx.resilient_parsing and (near := get_close_matches(args[0], COMMANDS, 1)) and args[0] not in COMMANDS:
-            ctx.fail(f"No such command '{args[0]}'. Did you mean '{near[0]}'?")
-        return super().resolve_command(ctx, args)
+class Bartizan(Commands):
+    """The commands of all doors."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Runs the command. Whoever reads its output may go away, as `head` does: click would make that exit code 1."""
@@ -83,13 +61,8 @@ class Commands(click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more when it ends.
             return 141
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """From COMMANDS alone."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
-
-@click.command(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=Bartizan, table=COMMANDS, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="bartizan")
 def bartizan() -> None:
     """Watches what goes into and comes out of your AI, decides by a written policy, and can prove every decision."""

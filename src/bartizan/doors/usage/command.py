@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import click
 
+from bartizan.commands import Commands
+
 # name: (where the command is, what its line in `bartizan usage --help` says)
-COMMANDS: dict[str, tuple[str, str]] = {
+COMMANDS = {
     "logs": ("bartizan.doors.usage.logs:logs", "Say from logs which AI is used, by whom and how much."),
     "lookup": ("bartizan.doors.usage.lookup:lookup", "Say which AI service a host belongs to."),
     "catalogue": ("bartizan.doors.usage.catalogue:catalogue", "Show and update what is known about AI services."),
@@ -28,28 +28,6 @@ Examples:
 """
 
 
-class Parts(click.Group):
-    """The sub-commands, by COMMANDS alone until one is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of COMMANDS."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The sub-command of that name, or None."""
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
-        command = getattr(import_module(module), attribute)
-        assert isinstance(command, click.Command)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """From COMMANDS alone."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
-
-
-@click.command(cls=Parts, epilog=EXAMPLES)
+@click.command(cls=Commands, table=COMMANDS, epilog=EXAMPLES)
 def usage() -> None:
     """Find out which AI is used here, by whom and how much, and restrict it."""
