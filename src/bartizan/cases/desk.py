@@ -23,7 +23,7 @@ from bartizan.core.decision import Action
 from bartizan.core.errors import CaseClosed, CaseDenied, InputError, UsageError
 from bartizan.store.state import State as Store
 from bartizan.vault import Vault
-from bartizan.vault.people import plain, whose
+from bartizan.vault.people import known_as, whose
 
 DAY_US = 86_400_000_000
 CLAIM_US = 60_000_000
@@ -175,12 +175,12 @@ class Desk(Queue):
         case = self.case(id_, now_us)
         _still_open(case)
         who = whose(self._vault, by)
-        if who == case.person or self._known_as(who) == self._known_as(case.person):
+        if who == case.person or known_as(self._vault, who) == known_as(self._vault, case.person):
             raise CaseDenied(f"{case.id}: nobody decides on their own request; ask somebody else")
         if not approve:
             return self._close(case, State.REFUSED, who, now_us, note=note)
         before = self._approved(case)
-        if self._known_as(who) in before:
+        if known_as(self._vault, who) in before:
             # They may go on if it is enough by now: the policy asks for fewer, or a process died before it granted.
             if len(before) < case.needs:
                 raise CaseDenied(f"{case.id}: you approved it already; it takes somebody else as well")
@@ -260,12 +260,9 @@ class Desk(Queue):
                 raise _taken(case)
         return self._keep(case, reason, now_us) if reason else case
 
-    def _known_as(self, pseudonym: str) -> str:
-        return plain(self._vault.name(pseudonym) or pseudonym)
-
     def _approved(self, case: Case) -> frozenset[str]:
         """Who approved so far: people, not spellings of their names."""
-        return frozenset(map(self._known_as, case.approvals))
+        return frozenset(known_as(self._vault, one) for one in case.approvals)
 
     def _approve(self, case: Case, by: str, note: str, now_us: int) -> Case:
         """One approval that was not the last when we looked; the case with all that are kept up to this one."""

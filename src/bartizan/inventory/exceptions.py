@@ -18,7 +18,7 @@ from bartizan.readers.logs.visit import DAY_US
 from bartizan.store.connection import Values
 from bartizan.store.state import State as Store
 from bartizan.vault import Vault
-from bartizan.vault.people import plain, whose
+from bartizan.vault.people import known_as, whose
 
 CLAIM_US = 60_000_000  # A claim whose process died is void after a minute.
 MAX_DAYS = 366  # An exception is looked at again at least once a year; what should hold longer is a decision.
@@ -200,10 +200,10 @@ class Exceptions:
         if found.state is not State.ASKED:
             raise CaseClosed(f"{id_}: is {found.state} already")
         who = whose(self._vault, by)
-        involved = {self._known_as(found.asked_by)}
+        involved = {known_as(self._vault, found.asked_by)}
         if found.who_kind is Who.PERSON:
-            involved.add(self._known_as(found.who))
-        if self._known_as(who) in involved and state is State.GRANTED:
+            involved.add(known_as(self._vault, found.who))
+        if known_as(self._vault, who) in involved and state is State.GRANTED:
             raise CaseDenied(f"{id_}: nobody allows an exception to themselves; ask somebody else")
         sealed = fields.sealed(self._vault, f"exception note {id_}", note) if note.strip() else None
         what = "use-exception-granted" if state is State.GRANTED else "use-exception-refused"
@@ -227,9 +227,6 @@ class Exceptions:
             (state.value, sealed, id_, who),
         )
         return self.one(id_, now_us)
-
-    def _known_as(self, pseudonym: str) -> str:
-        return plain(self._vault.name(pseudonym) or pseudonym)
 
     def _where(self, condition: str, values: Values, now_us: int) -> list[UseException]:
         # What is put into SQL are our own names of columns and conditions, never a value.

@@ -18,7 +18,7 @@ from bartizan.inventory.system import when
 from bartizan.store.connection import Row, Values
 from bartizan.store.state import State as Store
 from bartizan.vault import Vault
-from bartizan.vault.people import plain, whose
+from bartizan.vault.people import known_as, whose
 
 MINUTE_US = 60_000_000
 SHOWN_US = 15 * MINUTE_US
@@ -155,9 +155,9 @@ class Names:
         if found.state is not State.ASKED:
             raise CaseClosed(f"{id_}: is {found.state} already")
         who = self._officer(by)
-        if self._known_as(who) == self._known_as(found.asked_by):
+        if known_as(self._vault, who) == known_as(self._vault, found.asked_by):
             raise CaseDenied(f"{id_}: it takes a second privacy officer: nobody agrees to their own request")
-        if self._known_as(who) == self._known_as(found.person):
+        if known_as(self._vault, who) == known_as(self._vault, found.person):
             raise CaseDenied(f"{id_}: nobody decides on their own name")
         self._record(_event(f"name-{state}", id_, found.person, who) | {"asked_by": found.asked_by})
         decided = self._store.change(
@@ -168,9 +168,6 @@ class Names:
         if not decided:
             raise CaseClosed(f"{id_}: somebody else decided on it")
         return self.one(id_, now_us)
-
-    def _known_as(self, pseudonym: str) -> str:
-        return plain(self._vault.name(pseudonym) or pseudonym)
 
     def _where(self, condition: str, values: Values, now_us: int) -> list[NameRequest]:
         # What is put into SQL are our own names of columns and conditions, never a value.

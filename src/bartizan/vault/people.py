@@ -16,6 +16,11 @@ def whose(vault: Vault, person: str) -> str:
     return person if _PSEUDONYM.fullmatch(person) else vault.pseudonym(person)
 
 
+def known_as(vault: Vault, pseudonym: str) -> str:
+    """Who that is, spelled as `plain` has it: two pseudonyms may be one person's. Itself where it was forgotten."""
+    return plain(vault.name(pseudonym) or pseudonym)
+
+
 def plain(name: str) -> str:
     """A name as people mean it: two that differ in case, width or the space around them are one person's."""
     return normalize("NFKC", name).strip().casefold()
