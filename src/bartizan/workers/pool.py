@@ -25,6 +25,11 @@ MEMORY_BYTES = 2 << 30  # Address space, not use: hyperscan and the interpreter 
 DEADLINE_S = 10.0
 
 
+def cores() -> int:
+    """How many processes are worth starting: one a core that is ours, at most 8."""
+    return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
 class Lost(BartizanError):
     """A call brought no answer. `why` holds no content."""
 

@@ -19,7 +19,7 @@ from bartizan.doors.files import options, terminal
 from bartizan.doors.files.judging import How, Judged, loop_of, reported, subjects, unread
 from bartizan.readers.archives import printable
 from bartizan.report.decision import Json
-from bartizan.workers import Lost, Pool
+from bartizan.workers import Lost, Pool, cores
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -89,7 +89,7 @@ def scan(
 
             results = _recorded(walk, how, stack.enter_context(Recorder(home, "scan")))
         else:
-            results = _scanned(walk, how, stack.enter_context(Pool(jobs or _cores(), deadline_s=DEADLINE_S)))
+            results = _scanned(walk, how, stack.enter_context(Pool(jobs or cores(), deadline_s=DEADLINE_S)))
         return _report(stack, results, walk, format_, show)
 
 
@@ -226,7 +226,3 @@ def _progress(stack: ExitStack) -> Callable[[int], None]:
     progress = stack.enter_context(Progress(*columns, console=Console(stderr=True), transient=True))
     task = progress.add_task("", total=None)
     return lambda count: progress.advance(task, count)
-
-
-def _cores() -> int:
-    return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)

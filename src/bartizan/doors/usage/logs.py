@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import astuple
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -17,11 +17,11 @@ import orjson
 
 from bartizan.config import options
 from bartizan.core.errors import UsageError
-from bartizan.doors.usage import answer, observing, printing
+from bartizan.doors.usage import answer, joining, observing, printing
 from bartizan.doors.usage.observing import How, Told
 from bartizan.doors.usage.sources import Source, Sources
 from bartizan.report.table import show as table
-from bartizan.workers import Lost, Pool
+from bartizan.workers import Lost, Pool, cores
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -117,7 +117,8 @@ def logs(
             if len(sources) != 1 or format_ not in ("text", "jsonl"):
                 raise click.UsageError("--follow takes one file, and prints text or jsonl")
             return followed(next(iter(found)), how, format_, candidates, keep)
-        every = _read(stack, found, how, jobs or _cores())
+        parts = joining.arranged(found, how)
+        every = chain(joining.read(parts.together, how), _read(stack, parts.others, how, jobs or cores()))
         return _told(stack, _kept(every, keep), how, format_, observations, candidates)
 
 
@@ -273,7 +274,3 @@ def _progress(stack: ExitStack) -> Callable[[], None]:
     progress = stack.enter_context(Progress(*columns, console=Console(stderr=True), transient=True))
     task = progress.add_task("", total=None)
     return lambda: progress.advance(task, 1)
-
-
-def _cores() -> int:
-    return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
