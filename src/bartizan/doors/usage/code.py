@@ -16,6 +16,7 @@ import click
 import orjson
 
 from bartizan.config import options
+from bartizan.readers.archives import printable
 from bartizan.report.table import show as table
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def code(paths: tuple[Path, ...], format_: str, record: bool, home: Path | None)
     if record:
         _keep(things, catalogue, paths, home)
     for path in walked.unread:
-        click.echo(f"bartizan: {path} could not be read", err=True)
+        click.echo(f"bartizan: {printable(path, 4096)} could not be read", err=True)
     if walked.large:
         click.echo(f"bartizan: of {walked.large} files only the first {MAX_FILE_BYTES >> 20} MiB were read", err=True)
     return 3 if walked.unread else 0

@@ -18,6 +18,7 @@ import orjson
 from bartizan import rules
 from bartizan.config import options
 from bartizan.core.errors import InputError
+from bartizan.readers.archives import printable
 from bartizan.report.table import show as table
 
 if TYPE_CHECKING:
@@ -55,20 +56,43 @@ class Machine:
                 if self.root != Path.home():
                     continue
                 top, pattern = Path("/"), pattern[1:]
-            yield from islice(sorted(top.glob(pattern)), MAX_MATCHES)
+            yield from self.matching(top, pattern)
+
+    def matching(self, folder: Path, pattern: str) -> list[Path]:
+        """What matches a pattern below a folder, in order; that there is more is told."""
+        found = list(islice(folder.glob(pattern), MAX_MATCHES + 1))
+        if len(found) > MAX_MATCHES:
+            self.unread.append(f"what else matches {pattern}, beyond {MAX_MATCHES:,} places,")
+        return sorted(found[:MAX_MATCHES])
+
+    def names(self, folder: Path) -> list[str]:
+        """What lies in a folder, sorted; nothing where it is none. What cannot be read is told."""
+        try:
+            found = list(islice(folder.iterdir(), MAX_MATCHES + 1))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError:
+            self.unread.append(self.shown(folder))
+            return []
+        if len(found) > MAX_MATCHES:
+            self.unread.append(f"{self.shown(folder)}, beyond {MAX_MATCHES:,} names,")
+        return sorted(one.name for one in found[:MAX_MATCHES])
 
     def shown(self, path: Path) -> str:
         """A path as it is told: below the home."""
         return os.fspath(path.relative_to(self.root)) if path.is_relative_to(self.root) else os.fspath(path)
 
     def data(self, path: Path) -> bytes:
-        """A file's beginning; what cannot be read is told."""
+        """A file's beginning; what cannot be read, and what comes after it, is told."""
         try:
             with path.open("rb") as file:
-                return file.read(MAX_FILE_BYTES)
+                data = file.read(MAX_FILE_BYTES + 1)
         except OSError:
             self.unread.append(self.shown(path))
             return b""
+        if len(data) > MAX_FILE_BYTES:
+            self.unread.append(f"{self.shown(path)}, beyond its first {MAX_FILE_BYTES >> 20} MiB,")
+        return data[:MAX_FILE_BYTES]
 
     def is_ai(self, host: str) -> bool:
         """Whether a host is a service of the catalogue that is nothing else."""
@@ -124,7 +148,7 @@ def endpoint(
     if record:
         _keep(machine, found, person or machine.root.name, home)
     for name in machine.unread:
-        click.echo(f"bartizan: {name} could not be read", err=True)
+        click.echo(f"bartizan: {printable(name, 4096)} could not be read", err=True)
     return 3 if machine.unread else 0
 
 
@@ -268,15 +292,15 @@ def _extensions(machine: Machine, places: Mapping[str, Any]) -> Iterator[Trace]:
     catalogue = machine.catalogue
     for folder in machine.under(places["ide"]["vscode"]):
         tool = machine.shown(folder).split("/")[0].lstrip(".")
-        for name in _names(folder):
+        for name in machine.names(folder):
             yield from extensions.editor(name, tool, catalogue.signals("extension:vscode"))
     for folder in machine.under(places["ide"]["jetbrains"]):
         tool = folder.parent.name if folder.name == "plugins" else folder.name
-        for name in _names(folder):
+        for name in machine.names(folder):
             yield from extensions.plugin(name, tool, catalogue.signals("extension:jetbrains"))
     known = {**catalogue.signals("extension:chrome"), **catalogue.signals("extension:edge")}
     for profile in machine.under(places["browser"]["chromium"]):
-        for manifest in machine.under([f"{machine.shown(profile)}/Extensions/*/*/manifest.json"]):
+        for manifest in machine.matching(profile, "Extensions/*/*/manifest.json"):
             tool, id_ = machine.shown(profile), manifest.parent.parent.name
             yield from extensions.chromium(id_, machine.data(manifest), tool, known, machine.is_ai)
     for profile in machine.under(places["browser"]["firefox"]):
@@ -284,10 +308,6 @@ def _extensions(machine: Machine, places: Mapping[str, Any]) -> Iterator[Trace]:
             data = machine.data(profile / "extensions.json")
             firefox = catalogue.signals("extension:firefox")
             yield from extensions.firefox(data, machine.shown(profile), firefox, machine.is_ai)
-
-
-def _names(folder: Path) -> list[str]:
-    return sorted(one.name for one in islice(folder.iterdir(), MAX_MATCHES)) if folder.is_dir() else []
 
 
 def _models(machine: Machine, places: Mapping[str, list[str]]) -> Iterator[Trace]:

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bartizan.core.errors import InputError
-from bartizan.doors.usage.endpoint import _asked, endpoint
+from bartizan.doors.usage.endpoint import MAX_FILE_BYTES, _asked, endpoint
 from bartizan.home import Home
 from bartizan.home.register import register
 from bartizan.inventory.seen import people
@@ -152,6 +152,23 @@ def test_a_file_that_cannot_be_read_is_told(house: Path) -> None:
     (house / ".config/google-chrome/Default/History").write_bytes(b"not a database" * 99)
     done = run("--root", house, "--history")
     assert done.return_value == 3 and "History could not be read" in done.stderr
+
+
+def test_what_comes_after_a_bound_is_told_and_no_name_reaches_the_terminal_as_it_is(house: Path) -> None:
+    with (house / ".cursor/mcp.json").open("r+b") as file:
+        file.truncate(MAX_FILE_BYTES + 1)
+    done = run("--root", house)
+    assert done.return_value == 3
+    assert ".cursor/mcp.json, beyond its first 16 MiB, could not be read" in done.stderr
+    hostile = house / ".config/google-chrome/Profile \x1b[2J"
+    hostile.mkdir()
+    (hostile / "History").write_bytes(b"not a database" * 99)
+    manifest = hostile / "Extensions/cccc/1_0/manifest.json"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text('{"name": "Found", "host_permissions": ["https://chatgpt.com/*"]}')
+    done = run("--root", house, "--history")
+    assert "Profile" in done.stderr and "\x1b" not in done.stderr + done.stdout
+    assert "Found" in done.stdout, "a folder's name is no pattern"
 
 
 def test_people_get_a_table_and_an_empty_home_says_so(house: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
