@@ -9,7 +9,7 @@ from bartizan.catalogue.catalogue import Catalogue
 from bartizan.catalogue.listing import Pattern
 from bartizan.inventory.exceptions import UseException, Who
 from bartizan.inventory.restriction import Entry, Exempt, Table, table
-from bartizan.inventory.system import Standing, Status, when
+from bartizan.inventory.system import Standing, when
 
 NO_HOST = "no host that is this service's alone: nothing to put into a list"
 A_PATTERN = "is a pattern, which no list can say: the forward door can"
@@ -85,8 +85,3 @@ def _exempt(exception: UseException, clients: Mapping[str, tuple[str, ...]]) -> 
         yield replace(base, client=client)
     if who not in clients:
         yield replace(base, user=who.replace(":", "-"))
-
-
-def closed(statuses: Mapping[str, Status]) -> int:
-    """How many services are restricted or blocked."""
-    return sum(status.closed for status in statuses.values())
