@@ -111,7 +111,7 @@ def code(paths: tuple[Path, ...], format_: str, record: bool, home: Path | None)
     if record:
         _keep(things, catalogue, paths, home)
     for path in walked.unread:
-        click.echo(f"bartizan: {printable(path, 4096)} could not be read", err=True)
+        click.echo(f"bartizan: not read: {printable(path, 4096)}", err=True)
     if walked.large:
         click.echo(f"bartizan: of {walked.large} files only the first {MAX_FILE_BYTES >> 20} MiB were read", err=True)
     return 3 if walked.unread else 0
@@ -153,8 +153,10 @@ def found(files: Iterable[tuple[str, Path]], catalogue: Catalogue, walked: Walke
             continue
         walked.files += 1
         walked.large += len(data) > MAX_FILE_BYTES
-        for clue in clues(path.name, data[:MAX_FILE_BYTES], known):
+        missed: set[str] = set()
+        for clue in clues(path.name, data[:MAX_FILE_BYTES], known, missed):
             add(clue, shown)
+        walked.unread += [f"{shown}: {what}" for what in sorted(missed)]
     for thing in things.values():
         _named(thing, catalogue)
     return sorted(things.values(), key=lambda one: (-HOWS.index(one.how), one.kind, one.name))

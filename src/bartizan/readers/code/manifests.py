@@ -18,6 +18,9 @@ MAX_PACKAGES = 100_000  # of one file
 MAX_DEPTH = 40
 Package = tuple[str, str, str, How]  # (ecosystem, name, version, how)
 
+BROKEN = "packages: it is not written as its name says"
+TOO_MANY = f"packages, beyond {MAX_PACKAGES:,}"
+
 REQUIREMENT = re.compile(
     r"([A-Za-z0-9][A-Za-z0-9._-]{0,100})\s{0,9}(?:\[[^\]\n]{0,200}\])?\s{0,9}(?:[=~><!]=?=?\s{0,9}([\w.*+!-]{1,60}))?"
 )
@@ -62,6 +65,10 @@ INSTALLS = re.compile(
     r"|(?P<npm>\b(?:npm|pnpm|yarn|bun)\s+(?:install|add|i)\b)"
     r"|(?P<cargo>\bcargo\s+(?:install|add)\b)|(?P<go>\bgo\s+(?:install|get)\b)"
 )
+
+
+class _Broken(Exception):
+    """A file that is no TOML or JSON, or nested beyond reason."""
 
 
 def requirements(text: str) -> Iterator[Package]:
@@ -117,14 +124,14 @@ def _toml(text: str) -> dict[str, Any]:  # Any: TOML is what its author wrote
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError):  # A number of 5,000 digits is a ValueError of its own.
-        return {}
+        raise _Broken from None
 
 
 def _json(text: str) -> Any:  # Any: JSON is what its author wrote
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        return None
+        raise _Broken from None
 
 
 def pyproject(text: str) -> Iterator[Package]:
@@ -298,13 +305,20 @@ READERS: Mapping[str, Callable[[str], Iterator[Package]]] = {
 _COMPILED = [(re.compile(pattern), read) for pattern, read in READERS.items()]
 
 
-def packages(name: str, text: str) -> Iterator[Package]:
-    """The packages that a file of this name lists, at most MAX_PACKAGES; none where it is no manifest."""
+def packages(name: str, text: str, missed: set[str]) -> Iterator[Package]:
+    """The packages that a file of this name lists, at most MAX_PACKAGES; none where it is no manifest.
+
+    `missed` takes why there may be more.
+    """
     left = MAX_PACKAGES
     for pattern, read in _COMPILED:
         if pattern.fullmatch(name):
-            for package in read(text):
-                left -= 1
-                if left < 0:
-                    return
-                yield package
+            try:
+                for package in read(text):
+                    left -= 1
+                    if left < 0:
+                        missed.add(TOO_MANY)
+                        return
+                    yield package
+            except _Broken:
+                missed.add(BROKEN)

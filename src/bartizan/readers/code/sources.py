@@ -12,6 +12,7 @@ from bartizan.readers.code.clue import Clue, How, Known, Sign, normal
 from bartizan.readers.code.manifests import packages
 
 MAX_CLUES = 5000  # of one file; more of the same tells nothing new
+TOO_MANY = f"signs, beyond {MAX_CLUES:,}"
 PURL = {"go": "golang", "rubygems": "gem"}
 
 PYTHON = re.compile(
@@ -63,19 +64,25 @@ def text_of(name: str, data: bytes) -> str:
         return text
 
 
-def clues(name: str, data: bytes, known: Known) -> Iterator[Clue]:
-    """Every clue of one file, in no particular order, each once, at most MAX_CLUES. Never raises on what it holds."""
+def clues(name: str, data: bytes, known: Known, missed: set[str] | None = None) -> Iterator[Clue]:
+    """Every clue of one file, in no particular order, each once, at most MAX_CLUES. Never raises on what it holds.
+
+    Args:
+        missed: Takes what could not be looked at.
+    """
+    missed = set() if missed is None else missed
     text = text_of(name, data)
     if not text:
         return
     lines = _Lines(text)
     seen: set[tuple[Sign, str, How]] = set()
-    for clue in _all(name, text, known, lines):
+    for clue in _all(name, text, known, lines, missed):
         key = (clue.sign, f"{clue.ecosystem}:{clue.value}", clue.how)
         if key not in seen:
             seen.add(key)
             yield clue
             if len(seen) == MAX_CLUES:
+                missed.add(TOO_MANY)
                 return
 
 
@@ -94,9 +101,9 @@ class _Lines:
         return self._line + 1
 
 
-def _all(name: str, text: str, known: Known, lines: _Lines) -> Iterator[Clue]:
+def _all(name: str, text: str, known: Known, lines: _Lines, missed: set[str]) -> Iterator[Clue]:
     first: dict[str, int] = {}
-    for ecosystem, package, version, how in packages(name, text):
+    for ecosystem, package, version, how in packages(name, text, missed):
         if known.package(ecosystem, package):
             if package not in first:  # A file may name one package 100,000 times.
                 place = text.find(package)

@@ -77,6 +77,18 @@ def test_a_large_file_is_read_to_its_bound_and_that_is_said(tmp_path: Path) -> N
     assert "only the first 8 MiB" in done.stderr
 
 
+def test_a_manifest_that_is_none_is_told(tmp_path: Path) -> None:
+    (tmp_path / "package.json").write_text('{"dependencies": {"openai": "1"}')
+    (tmp_path / "pyproject.toml").write_text("[project")
+    (tmp_path / "Cargo.toml").write_text("[dependencies]\n")
+    done = run(tmp_path)
+    assert done.return_value == 3
+    assert [line.split(":")[2].strip() for line in done.stderr.splitlines() if "not written" in line] == [
+        "package.json",
+        "pyproject.toml",
+    ]
+
+
 def test_people_get_a_table(project: Path) -> None:
     done = run(project)
     assert "gpt-4o-mini" in done.stdout and "requirements.txt:1" in done.stdout
