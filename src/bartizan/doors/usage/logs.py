@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import astuple
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -16,7 +17,7 @@ import orjson
 
 from bartizan.config import options
 from bartizan.core.errors import UsageError
-from bartizan.doors.usage import answer, observing, printing
+from bartizan.doors.usage import answer, joining, observing, printing
 from bartizan.doors.usage.observing import How, Told
 from bartizan.doors.usage.sources import Source, Sources
 from bartizan.report.table import show as table
@@ -116,7 +117,8 @@ def logs(
             if len(sources) != 1 or format_ not in ("text", "jsonl"):
                 raise click.UsageError("--follow takes one file, and prints text or jsonl")
             return followed(next(iter(found)), how, format_, candidates, keep)
-        every = _read(stack, found, how, jobs or cores())
+        parts = joining.arranged(found, how)
+        every = chain(joining.read(parts.together, how), _read(stack, parts.others, how, jobs or cores()))
         return _told(stack, _kept(every, keep), how, format_, observations, candidates)
 
 

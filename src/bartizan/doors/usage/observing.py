@@ -14,11 +14,13 @@ from bartizan.catalogue.catalogue import Catalogue
 from bartizan.catalogue.wanted import Wanted
 from bartizan.doors.usage.sources import Source, chunks, opened, reason
 from bartizan.readers.logs import guess
+from bartizan.readers.logs.answers import Answers
 from bartizan.readers.logs.formats import named
+from bartizan.readers.logs.joined import Left
 from bartizan.readers.logs.observe import FULL, Observations
 from bartizan.readers.logs.reading import NO_FORMAT, read
 from bartizan.readers.logs.source import BOMB, BROKEN, LAYERS, TRUNCATED
-from bartizan.readers.logs.visit import Format, Tally
+from bartizan.readers.logs.visit import Format, Tally, Visit
 
 OWN = ("catalogue.toml", "catalogue.update")  # Of a home: the organisation's words, and an update that was taken.
 HALF_READ = frozenset({BOMB, BROKEN, LAYERS, TRUNCATED, FULL, NO_FORMAT})
@@ -94,8 +96,21 @@ def received(answer: object) -> Told:
     return Told(name, formats, lines, junk, bounded, why, head, Observations.unpacked(packed))
 
 
-def tell(source: Source, how: How, wanted: Wanted | None = None) -> Told:
-    """Reads one source, here and now. `wanted`: another map of what matters than the catalogue's."""
+@dataclass(slots=True)
+class Run:
+    """What the sources of one run tell each other."""
+
+    answers: Answers = field(default_factory=Answers)
+    left: Left = field(default_factory=Left)
+
+
+def tell(source: Source, how: How, wanted: Wanted | None = None, run: Run | None = None) -> Told:
+    """Reads one source, here and now.
+
+    Args:
+        wanted: Another map of what matters than the catalogue's.
+        run: What other sources told and may still be told. Connections that are left open there come later.
+    """
     tally = tally_of(source, how)
     told = Told(source.name, bounded=tally.bounded, why=source.why, observations=Observations(daily=how.daily))
     if source.why:
@@ -105,9 +120,15 @@ def tell(source: Source, how: How, wanted: Wanted | None = None) -> Told:
     except OSError as error:
         told.why = reason(error)
         return told
-    wanted, add = sought(how.home) if wanted is None else wanted, told.observations.add
+    map_, keep = sought(how.home) if wanted is None else wanted, told.observations.add
+
+    def add(visit: Visit) -> None:
+        keep(visit, map_)
+
+    if run is not None:
+        tally.answers, tally.endings = run.answers, run.left.of(add)
     try:
-        became = read(_read(descriptor, told), wanted, tally, lambda visit: add(visit, wanted), format_of(how))
+        became = read(_read(descriptor, told), map_, tally, add, format_of(how))
     finally:
         os.close(descriptor)
     told.formats, told.lines, told.junk, told.head = became.formats, tally.read, tally.junk, became.head

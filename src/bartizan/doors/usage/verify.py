@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from bartizan.catalogue.listing import Listed
 from bartizan.catalogue.wanted import APP, Wanted
 from bartizan.config import options
 from bartizan.core.errors import UsageError
-from bartizan.doors.usage import observing
+from bartizan.doors.usage import joining, observing
 from bartizan.doors.usage.observing import How, Told
 from bartizan.doors.usage.sources import Sources
 from bartizan.home import Home
@@ -76,8 +77,9 @@ def verify(sources: tuple[bytes, ...], since: str | None, as_: str, home: Path |
     observing.format_of(how)
 
     def seen() -> Iterator[tuple[str, Observation]]:
-        for source in Sources(sources):
-            told = observing.tell(source, how, wanted)
+        parts = joining.arranged(Sources(sources), how)
+        alone = (observing.tell(source, how, wanted) for source in parts.others)
+        for told in chain(joining.read(parts.together, how, wanted), alone):
             format_ids = max(told.formats, key=lambda id_: told.formats[id_], default="")
             yield from ((format_ids, one) for one in told.observations)
             told.observations.clear()

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import NamedTuple
 
+from bartizan.readers.logs.answers import ALONE, FORGOTTEN
 from bartizan.readers.logs.visit import Evidence, Tally, Visit, Wanted
 
 MAX_TEMPLATES = 4096  # Of all exporters.
@@ -158,3 +159,11 @@ def joined(flow: Flow, wanted: Wanted, tally: Tally) -> Visit | None:
     if not host or wanted[host] is None:
         return None
     return Visit(flow.time_us, flow.source, host, Evidence.CONNECTED, bytes_up=flow.sent)
+
+
+def unjoined(tally: Tally) -> None:
+    """Says what flows could not be joined with, at the end of their source."""
+    if not tally.answers:
+        tally.bound(ALONE)
+    elif tally.answers.forgotten:
+        tally.bound(FORGOTTEN, tally.answers.forgotten)

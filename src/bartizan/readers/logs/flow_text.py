@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from bartizan.readers.logs.fields import size, text
-from bartizan.readers.logs.flow_exports import Flow, joined
+from bartizan.readers.logs.flow_exports import Flow, joined, unjoined
 from bartizan.readers.logs.stamps import micros
 from bartizan.readers.logs.visit import Format, Sample, Tally, Unit, Visit, Wanted
 
@@ -61,6 +61,7 @@ def read(source: Iterator[bytes], wanted: Wanted, tally: Tally) -> Iterator[Visi
             tally.junk += bool(line) and not line.startswith(_AROUND)
         elif visit := joined(flow, wanted, tally):
             yield visit
+    unjoined(tally)
 
 
 def _row(line: bytes, columns: dict[str, int], width: int, tally: Tally) -> Flow | None:
@@ -88,4 +89,5 @@ FORMAT = Format(
     recognise=recognise,
     read=read,
     source="nfdump(1); flow-export(1)",
+    joins=lambda sample: recognise(sample) > 0.5,
 )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 
 from bartizan.readers.logs.visit import HANDSHAKE_BYTES, Tally, Visit, of_tunnel
 
 MAX_OPEN = 100_000  # Wanted connections without an end, about 40 MB.
 MAX_EARLY = 200_000  # Connections whose end came before their name, about 40 MB.
+ALONE = "connections without names: addresses alone prove nothing, logs of the same run that name them do"
+
+Add = Callable[[Visit], None]
 
 
 class Joined:
@@ -17,15 +20,17 @@ class Joined:
         self._tally, self._bound = tally, bound
         self._open: dict[Hashable, Visit] = {}
         self._early: dict[Hashable, tuple[int, int]] = {}
+        self._named = False
 
     def __bool__(self) -> bool:
-        return bool(self._open)
+        return bool(self._open) or bool(self._tally.endings)
 
     def __contains__(self, key: object) -> bool:
         return key in self._open
 
     def begun(self, key: object, visit: Visit) -> Iterator[Visit]:
         """A connection with its name. A second name for the same connection is no second visit."""
+        self._named = True
         if not isinstance(key, str | int | bytes | tuple):
             yield visit
             return
@@ -45,7 +50,13 @@ class Joined:
             yield _with_bytes(visit, up, down)
 
     def early(self, key: Hashable, up: int, down: int) -> None:
-        """A connection that ended before its name is read. Only those that prove more than a connection are kept."""
+        """A connection that ended before its name is read, or that another source named.
+
+        Only those that prove more than a connection are kept.
+        """
+        if self._tally.endings is not None and self._tally.endings.ended(key, up, down):
+            self._named = True
+            return
         if up <= HANDSHAKE_BYTES:
             return
         if len(self._early) >= MAX_EARLY:
@@ -61,10 +72,69 @@ class Joined:
         return True
 
     def rest(self) -> Iterator[Visit]:
-        """All that are open at the end of the source."""
-        yield from self._open.values()
+        """All that are open at the end of the source, but for those whose end another one may tell."""
+        endings = self._tally.endings
+        for key, visit in self._open.items():
+            if endings is None:
+                yield visit
+            elif not endings.leave(key, visit):
+                self._tally.bound(self._bound)
+                yield visit
         self._open.clear()
+        if self._early and not self._named:
+            self._tally.bound(ALONE)
 
 
 def _with_bytes(visit: Visit, up: int, down: int) -> Visit:
     return visit._replace(evidence=max(visit.evidence, of_tunnel(up)), bytes_up=up, bytes_down=down)
+
+
+class Left:
+    """Connections that the sources of one run left open, each with where its visit goes in the end."""
+
+    def __init__(self) -> None:
+        self._open: dict[Hashable, tuple[Visit, Add]] = {}
+
+    def of(self, add: Add) -> LeftBy:
+        """As one source sees it."""
+        return LeftBy(self, add)
+
+    def rest(self) -> None:
+        """Hands on all whose end nobody told."""
+        for visit, add in self._open.values():
+            add(visit)
+        self._open.clear()
+
+    def put(self, key: Hashable, visit: Visit, add: Add) -> bool:
+        """One more; False where there is no room. A second name for the same connection is no second visit."""
+        if key not in self._open:
+            if len(self._open) >= MAX_OPEN:
+                return False
+            self._open[key] = (visit, add)
+        return True
+
+    def ended(self, key: Hashable, up: int, down: int) -> bool:
+        """A connection with its bytes; False where nobody named it."""
+        found = self._open.pop(key, None)
+        if found is None:
+            return False
+        found[1](_with_bytes(found[0], up, down))
+        return True
+
+    def __bool__(self) -> bool:
+        return bool(self._open)
+
+
+class LeftBy:
+    """What one source leaves open, and what it ends of others."""
+
+    def __init__(self, left: Left, add: Add) -> None:
+        self._left, self._add = left, add
+        self.ended = left.ended
+
+    def __bool__(self) -> bool:
+        return bool(self._left)
+
+    def leave(self, key: Hashable, visit: Visit) -> bool:
+        """A connection without an end so far; False where there is no room."""
+        return self._left.put(key, visit, self._add)

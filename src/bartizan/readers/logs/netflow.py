@@ -14,7 +14,7 @@ import struct
 from collections.abc import Iterator
 
 from bartizan.readers.logs.capture import Stream
-from bartizan.readers.logs.flow_exports import Exports
+from bartizan.readers.logs.flow_exports import Exports, unjoined
 from bartizan.readers.logs.visit import Format, Sample, Tally, Unit, Visit, Wanted
 
 EARLIEST, LATEST = 946_684_800, 4_102_444_800  # 2000 and 2100: the time in a header tells it from other bytes.
@@ -53,6 +53,7 @@ def read(source: Iterator[bytes], wanted: Wanted, tally: Tally) -> Iterator[Visi
     for packet in _packets(Stream(source), tally):
         tally.read += 1
         yield from exports.visits(packet, b"", wanted, tally)
+    unjoined(tally)
 
 
 def _packets(stream: Stream, tally: Tally) -> Iterator[bytes]:
@@ -103,4 +104,5 @@ FORMAT = Format(
     recognise=recognise,
     read=read,
     source="RFC 3954, RFC 7011, RFC 5655; Cisco: NetFlow Export Datagram Format",
+    joins=lambda sample: recognise(sample) > 0.5,
 )

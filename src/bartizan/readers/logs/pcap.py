@@ -82,4 +82,5 @@ FORMAT = Format(
     recognise=recognise,
     read=read,
     source="draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng",
+    answers=True,
 )

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from bartizan.readers.logs import records, sniff
+from bartizan.readers.logs.formats import formats
 from bartizan.readers.logs.source import blocks, peeked, text, unpacked
 from bartizan.readers.logs.visit import Format, Sample, Tally, Unit, Visit, Wanted
 
@@ -75,6 +76,14 @@ def told(chunks: Iterator[bytes]) -> tuple[Format | None, Sample]:
     lines = [line.rstrip(b"\r") for line in head.split(b"\n")]
     sample = sniff.of_lines(lines[:-1] or lines)
     return sniff.best(sample, TEXT), sample
+
+
+def joins(chunks: Iterator[bytes]) -> bool:
+    """Whether a source tells what others give names to: flows, ends of connections. Costs little."""
+    head, _ = peeked(unpacked(chunks, Tally()), KNOWN_BYTES)
+    plain, _ = peeked(text(iter((head,))), KNOWN_BYTES)
+    sample = Sample(head, tuple(line.rstrip(b"\r") for line in plain.split(b"\n")[:-1] if line), ())
+    return any(one.joins is not None and one.joins(sample) for one in formats())
 
 
 def _in_objects(head: bytes) -> bool:
@@ -186,7 +195,8 @@ class _Source:
             format_ = sniff.best(sniff.of_lines(rest), TEXT, tried, guess=False)
             if format_ is None:
                 break
-            tally = Tally(self._tally.zone, self._tally.offset_us, self._tally.reference_us)
+            mine = self._tally
+            tally = Tally(mine.zone, mine.offset_us, mine.reference_us, answers=mine.answers, endings=mine.endings)
             if format_.unit is Unit.RECORD:
                 found = (record for line in rest for record in records.of_line(line) or ())
                 self._visits(format_.read(found, self._wanted, tally))

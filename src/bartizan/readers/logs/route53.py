@@ -46,4 +46,5 @@ FORMAT = Format(
     recognise=recognise,
     read=read,
     source="Amazon Route 53 Developer Guide: VPC Resolver query logs",
+    answers=True,
 )

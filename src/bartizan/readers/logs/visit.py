@@ -7,11 +7,11 @@ line only where the host matters: almost no line of an honest log is about AI.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import Enum, IntEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from bartizan.readers.logs.answers import Answers
 
@@ -79,6 +79,19 @@ class Visit(NamedTuple):
     denied: bool = False
 
 
+class Endings(Protocol):
+    """Connections that one source names, and another one tells the end of."""
+
+    def __bool__(self) -> bool: ...
+    def leave(self, key: Hashable, visit: Visit) -> bool:
+        """A connection without an end so far; False where there is no room."""
+        ...
+
+    def ended(self, key: Hashable, up: int, down: int) -> bool:
+        """The end of a connection; False where no other source named it."""
+        ...
+
+
 @dataclass(slots=True)
 class Tally:
     """What a reader counts while it reads.
@@ -91,6 +104,8 @@ class Tally:
         junk: Lines or records that are none of the format.
         bounded: Which bounds were hit, and how often.
         answers: Addresses that clients were told, for flows without names: shared by the sources of one run.
+        endings: Takes connections whose end another source of the run tells, and ends of those that others left; None:
+            there is no other.
     """
 
     zone: tzinfo | None = None
@@ -100,6 +115,7 @@ class Tally:
     junk: int = 0
     bounded: dict[str, int] = field(default_factory=dict)
     answers: Answers = field(default_factory=Answers)
+    endings: Endings | None = None
     _offsets: dict[int, int] = field(default_factory=dict)  # by the hour
 
     def local_us(self, us: int) -> int:
@@ -170,6 +186,8 @@ class Format:
         recognise: The share of the sample that is surely this layout, 0.0 to 1.0.
         read: The visits of a source. Never raises on what the source holds.
         source: Where the layout is described.
+        answers: It tells which addresses name servers gave to clients.
+        joins: Whether a source of that sample tells what others give names to: it is read after them.
     """
 
     id: str
@@ -178,6 +196,8 @@ class Format:
     recognise: Callable[[Sample], float]
     read: Reads
     source: str
+    answers: bool = False
+    joins: Callable[[Sample], bool] | None = None
 
 
 def of_request(method: str, path: str, bytes_up: int) -> Evidence:

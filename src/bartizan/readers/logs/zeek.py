@@ -68,6 +68,13 @@ def recognise(sample: Sample) -> float:
     return mine / len(sample.lines)
 
 
+def joins(sample: Sample) -> bool:
+    """Whether it has ends of connections, named in other logs by the same uid."""
+    return any(
+        (line.startswith(b"#path") and line.endswith(b"conn")) or b'"conn_state":' in line for line in sample.lines
+    )
+
+
 def read(source: Iterator[bytes], wanted: Wanted, tally: Tally) -> Iterator[Visit]:
     """The visits of a log, or of logs one behind the other."""
     joined = Joined(tally, BOUND)
@@ -224,4 +231,6 @@ FORMAT = Format(
     recognise=recognise,
     read=read,
     source="Book of Zeek: Log Formats and Inspection",
+    answers=True,
+    joins=joins,
 )
