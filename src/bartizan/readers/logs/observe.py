@@ -14,7 +14,8 @@ from bartizan.readers.logs.visit import DAY_US, Evidence, Visit, Wanted
 
 MAX_KEYS = 300_000  # Of one source: about 100 MB, with the names in them.
 MAX_ACTOR = 256  # Code points of a name.
-FULL = "observations beyond 300,000 of one source: not counted"
+MAX_NAMES_BYTES = 48 * 1024 * 1024  # Of their names: 300,000 names as long as they may be would take ten times that.
+FULL = "observations beyond 300,000, or 48 MiB of names, of one source: not counted"
 APP = b"app:"
 MOST = 2**62  # More than any number that an honest log adds up to.
 _DAYS, _NAMES = 24, 20  # Bits of a day, and of the number of a name; the names are fewer than the keys.
@@ -59,6 +60,7 @@ class Observations:
         self._names: dict[str, int] = {}
         self._rows: dict[int, int] = {}
         self._columns = [array("q") for _ in range(_COLUMNS)]
+        self._names_bytes = 0
         self.lost = 0
 
     def __len__(self) -> int:
@@ -73,10 +75,11 @@ class Observations:
             return
         what = getattr(found, "host", "") if raw else app  # A host as the catalogue writes it.
         day = min(max(time_us // DAY_US, 0), 2**_DAYS - 1) if self._daily else 0
-        if (
-            len(self._rows) >= self._max
-            and not {actor[:MAX_ACTOR], what[:MAX_ACTOR], account[:MAX_ACTOR]} <= self._names.keys()
-        ):
+        if (len(self._rows) >= self._max or self._names_bytes >= MAX_NAMES_BYTES) and not {
+            actor[:MAX_ACTOR],
+            what[:MAX_ACTOR],
+            account[:MAX_ACTOR],
+        } <= self._names.keys():
             self.lost += 1
             return
         key = self._named(actor) << _NAMES | self._named(what)
@@ -136,6 +139,7 @@ class Observations:
         """Begins anew, for a source that goes on."""
         self._names.clear()
         self._rows.clear()
+        self._names_bytes = 0
         for column in self._columns:
             del column[:]
 
@@ -144,4 +148,5 @@ class Observations:
         number = self._names.get(name)
         if number is None:
             number = self._names[name] = len(self._names)
+            self._names_bytes += name.__sizeof__()
         return number

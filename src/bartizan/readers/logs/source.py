@@ -29,6 +29,8 @@ HEAD_BYTES = 64 * 1024
 STEP_BYTES = MIB  # Unpacked at a time.
 FREE_BYTES = 256 * MIB  # Unpacked before the ratio counts: ordinary logs of one busy hour.
 MAX_RATIO = 500  # Unpacked to packed. Honest logs reach about 100 with gzip, 200 with zstd; bombs 1,000 and more.
+FREE_MEMBERS = 1000  # Of an archive, before their size counts.
+LEAST_MEMBER = 256  # Bytes of a member on average, packed. To begin one takes 0.1 ms: 50,000 empty ones are 1 MB.
 MAX_LAYERS = 3  # .gz of a .gz happens; more is made on purpose.
 MEMORY_BYTES = 128 * MIB  # What unpacking may take: the largest window of `xz -9` is 64 MiB, of `zstd -19` 8 MiB.
 WINDOW_LOG = 27  # 128 MiB.
@@ -36,7 +38,7 @@ WINDOW_LOG = 27  # 128 MiB.
 CUT_LINE = "lines cut at 2 MiB"
 TRUNCATED = "archive ends too early: what was there is read"
 BROKEN = "archive is broken: what came before is read"
-BOMB = "unpacking stopped: more than 500 times its size"
+BOMB = "unpacking stopped: more than 500 times its size, or thousands of members with next to nothing"
 LAYERS = "packed more than three times over: not unpacked"
 TRAILING = "bytes after the archive: not read"
 
@@ -88,14 +90,31 @@ ENOUGH = max(len(magic) for magic, _ in UNPACKERS)
 BREAKS = (zlib.error, lzma.LZMAError, zstd.ZstdError, OSError, EOFError, ValueError, MemoryError)
 
 
+class Counted:
+    """Chunks, and how many bytes of them came."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self.size = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        chunk = next(self._chunks)
+        self.size += len(chunk)
+        return chunk
+
+
 def unpacked(chunks: Iterator[bytes], tally: Tally) -> Iterator[bytes]:
     """The same bytes, unpacked where they are gzip, zstd, bzip2 or xz, also of several members."""
+    source = chunks = Counted(chunks)
     for _ in range(MAX_LAYERS):
         head, chunks = peeked(chunks, ENOUGH)
         made = _unpacker(head)
         if made is None:
             return chunks
-        chunks = _layer(chunks, made, tally)
+        chunks = _layer(chunks, made, source, tally)
     head, chunks = peeked(chunks, ENOUGH)
     if _unpacker(head) is None:
         return chunks
@@ -125,10 +144,13 @@ def _unpacker(head: bytes) -> Callable[[], Unpacker] | None:
     return next((make for magic, make in UNPACKERS if head.startswith(magic)), None)
 
 
-def _layer(chunks: Iterator[bytes], make: Callable[[], Unpacker], tally: Tally) -> Iterator[bytes]:
-    """One layer of packing off. The next member of an archive begins where the last one ended."""
+def _layer(chunks: Iterator[bytes], make: Callable[[], Unpacker], source: Counted, tally: Tally) -> Iterator[bytes]:
+    """One layer of packing off. The next member of an archive begins where the last one ended.
+
+    What comes out is compared with what the source has: layers would multiply what each of them may do.
+    """
     unpacker: Unpacker | None = make()
-    packed = unpacked_ = 0
+    packed = unpacked_ = members = 0
     rest = b""  # Between two members, until it is clear what comes.
     for chunk in chunks:
         if not chunk:
@@ -147,6 +169,10 @@ def _layer(chunks: Iterator[bytes], make: Callable[[], Unpacker], tally: Tally) 
                 if again is None:
                     tally.bound(TRAILING)
                     return
+                members += 1
+                if members > FREE_MEMBERS and members * LEAST_MEMBER > packed:
+                    tally.bound(BOMB)
+                    return
                 unpacker = again()
             try:
                 out = unpacker.decompress(data, STEP_BYTES)
@@ -155,7 +181,7 @@ def _layer(chunks: Iterator[bytes], make: Callable[[], Unpacker], tally: Tally) 
                 return
             data = b""
             unpacked_ += len(out)
-            if unpacked_ > FREE_BYTES and unpacked_ > packed * MAX_RATIO:
+            if unpacked_ > FREE_BYTES and unpacked_ > source.size * MAX_RATIO:
                 tally.bound(BOMB)
                 return
             if out:

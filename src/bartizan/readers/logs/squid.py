@@ -16,7 +16,7 @@ from bartizan.readers.logs.visit import Evidence, Format, Sample, Tally, Unit, V
 
 _LINE = re.compile(
     rb"\s*(\d{9,11}(?:\.\d{1,6})?)\s+"  # time
-    rb"(\S.*?)\s((?:TCP|UDP|NONE|TAG)[A-Z_]*)/(\d{3})\s"  # elapsed, client, perhaps more; result and status
+    rb"(?>(\S.*?)\s((?:TCP|UDP|NONE|TAG)[A-Z_]*)/(\d{3})\s)"  # elapsed, client, perhaps more; the first result, status
     rb"(.*?)(?<=\s)([A-Z][A-Z_-]{2,30})\s+(\S+)"  # bytes, perhaps more; method and URL
     rb"(?:\s+(\S+))?",  # user
 )
