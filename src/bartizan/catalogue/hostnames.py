@@ -12,6 +12,8 @@ MAX_RAW = 1024  # What a host with a scheme, a user and a port may measure befor
 
 # Looser than the RFC at the ends of labels, as names in logs are; every part has one way to match.
 _PLAIN = re.compile(r"[a-z0-9_][a-z0-9_-]{0,62}(?:\.[a-z0-9_][a-z0-9_-]{0,62})*+")
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,31}://")  # At the beginning: a query may hold another one.
+_PORT = re.compile(r":[0-9]*")
 _NUMBER = re.compile(r"0x[0-9a-f]*|\d+")  # WHATWG URL: a last label like that makes an IPv4 address of the host.
 
 
@@ -29,10 +31,12 @@ def _dug_out(text: str) -> str:
     if len(text) > MAX_RAW:
         return ""
     host = text.strip(" \t\r\n\"'")
-    host = host.partition("://")[2] or host
+    host = host[scheme.end() :] if (scheme := _SCHEME.match(host)) else host
     host = re.split(r"[/?#\\]", host, maxsplit=1)[0].rpartition("@")[2]
     if host.startswith("["):
-        host = host[1:].partition("]")[0]
+        host, _, rest = host[1:].partition("]")
+        if rest and not _PORT.fullmatch(rest):  # [a.example].b.example is a name, and no host of a URL.
+            return ""
     name, colon, port = host.rpartition(":")
     if colon and port.isdigit():
         host = name

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from bartizan.catalogue.catalogue import Catalogue
 
 MAX_CACHED = 500_000  # Hosts, about 60 MB; more distinct ones than that begin anew.
+MAX_HELD = 64 * 1024 * 1024  # Bytes of all that is remembered, by and large: hostile names are long ones.
+LISTED = 512  # Bytes of what the catalogue says about one host.
 APP = b"app:"  # Before the name of an application, which has no host.
 MAX_KEY = 512  # Bytes; longer ones are looked up and not remembered, so that they cannot fill the memory.
 
@@ -23,12 +25,13 @@ class Wanted(dict[bytes, Listed | None]):
     `cleared` counts how often the memory of hosts was full and began anew.
     """
 
-    __slots__ = ("_apps", "_catalogue", "cleared")
+    __slots__ = ("_apps", "_catalogue", "_held", "cleared")
 
     def __init__(self, catalogue: Catalogue) -> None:
         super().__init__()
         self._catalogue = catalogue
         self._apps: Apps | None = None
+        self._held = 0
         self.cleared = 0
 
     def __missing__(self, raw: bytes) -> Listed | None:
@@ -38,8 +41,10 @@ class Wanted(dict[bytes, Listed | None]):
         if found is not None and not found.matters:
             found = None
         if len(raw) <= MAX_KEY:
-            if len(self) >= MAX_CACHED:
+            self._held += len(raw) + (LISTED if found is not None else 0)
+            if len(self) >= MAX_CACHED or self._held > MAX_HELD:
                 self.clear()
+                self._held = 0
                 self.cleared += 1
             self[raw] = found
         return found
