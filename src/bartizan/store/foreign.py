@@ -11,6 +11,7 @@ from bartizan.core.errors import InputError
 
 MAX_STEPS = 50_000_000  # Of SQLite's virtual machine, some seconds; a hostile file must not keep us.
 STEPS = 100_000
+MAX_VALUE = 4 << 20  # Bytes of one value: a view may make one of a GB in a single step.
 
 
 def rows(path: Path, query: str, values: Sequence[object] = (), limit: int = 1_000_000) -> Iterator[tuple[object, ...]]:
@@ -25,11 +26,14 @@ def rows(path: Path, query: str, values: Sequence[object] = (), limit: int = 1_0
         steps += STEPS
         return steps > MAX_STEPS
 
+    if not path.is_file():  # Opening a pipe would wait for its writer.
+        raise InputError("not a file")
     try:
         connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True, isolation_level=None)
     except sqlite3.Error as error:
         raise InputError("not a database that can be opened") from error
     try:
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE)
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA query_only = ON")
         connection.text_factory = lambda data: data.decode("utf-8", "replace")
