@@ -65,5 +65,12 @@ def fill(path: Path, systems: int = SYSTEMS, rows: int = ROWS) -> Path:
     return path
 
 
+def named(path: Path) -> tuple[str, str]:
+    """The service that most people use, and one that is blocked."""
+    with Home.open(path, create=False) as home:
+        systems = register(home).systems()
+    return systems[0].id, next(one.id for one in systems if one.status is Status.BLOCKED)
+
+
 if __name__ == "__main__":
     fill(Path(sys.argv[1]), *map(int, sys.argv[2:]))

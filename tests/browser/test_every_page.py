@@ -3,11 +3,13 @@ nothing. A page that is added is looked at without being named here; one with a 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from ai_in_use import CANDIDATE, asked_for, decided, told
 from browsing import COLOURS, HEIGHT, THEMES, WIDTHS, Contexts, Watch, kept, look, press, violations
 from playwright.sync_api import Page, expect
 from scene import Day, Scene, ordinary, scene
@@ -15,6 +17,7 @@ from scene import Day, Scene, ordinary, scene
 from bartizan.doors.console.process import ways
 from bartizan.doors.console.routes import Needs
 from bartizan.events.saved import SavedViews
+from bartizan.home.register import names
 from bartizan.vault.accounts import Role
 
 # axe-core takes half a second. What it finds changes with the theme, and where the layout folds.
@@ -59,6 +62,7 @@ def gateway_key(up: Scene, day: Day) -> list[str]:
 
 NAMED: Mapping[str, Named] = {
     "/c/{token}": Named(links, ""),
+    "/coach/{id}": Named(lambda up, day: ["/coach/deepseek", "/coach/nothing"], ""),
     "/events/{id}": Named(of("/events/{exchange}", "redact", "block", "review"), opened=True),
     "/events/views/{id}": Named(saved_view),
     "/events/{id}/exception": Named(of("/events/{exchange}/exception", "redact")),
@@ -73,6 +77,9 @@ NAMED: Mapping[str, Named] = {
     "/review/{id}": Named(of("/review/{case}", "review", "two"), opened=True),
     "/settings/accounts/{person}": Named(person("/settings/accounts/{}")),
     "/settings/keys/{id}": Named(gateway_key),
+    "/use/{id}": Named(lambda up, day: ["/use/deepseek", f"/use/{CANDIDATE}"]),
+    "/use/system/{id}": Named(lambda up, day: ["/use/system/gemini"]),
+    "/use/restriction/{format}": Named(lambda up, day: ["/use/restriction/squid"]),
     "/sign-in/{token}": Named(lambda up, day: ["/sign-in/" + "0" * 43], ""),
 }
 # The same pages in other states, and some that lead nowhere.
@@ -91,6 +98,11 @@ MORE = (
     "/events/download?format=csv",
     "/ledger/export?since=2020-01-01&until=2020-02-01&format=jsonl",
     "/policy?show=attention&sort=hits",
+    "/use?show=waiting&sort=sent&range=365d",
+    "/use?q=nothing-like-it",
+    "/use/nothing",
+    "/use/restriction?hosts=chat.deepseek.com%0Aexample.org",
+    "/coach/deepseek",
 )
 
 
@@ -103,9 +115,20 @@ def up(chromium: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 @pytest.fixture(scope="module")
 def day(up: Scene) -> Day:
     made = ordinary(up)
+    used(up)
     up.account(MARA)
     up.seen(made.exchanges["two"])
     return made
+
+
+def used(up: Scene) -> None:
+    """AI that logs told of, decisions about it, an exception and a name that were asked for."""
+    now_us = time.time_ns() // 1000
+    told(up.home, now_us)
+    decided(up.home, now_us)
+    asked_for(up.home, now_us)
+    officer = up.account("privacy@example.org", Role.PRIVACY)
+    names(up.home).ask(up.home.vault.pseudonym("person1@example.org"), "A works council asks.", officer.person, now_us)
 
 
 @dataclass

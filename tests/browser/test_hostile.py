@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
+from ai_in_use import CANDIDATE, asked_for, decided, told
 from browsing import Contexts, look, press
 from playwright.sync_api import Page
 from scene import Scene, scene
@@ -128,12 +131,44 @@ def test_reasons_notes_and_searches_are_not_markup(up: Scene, opened: Contexts, 
     harmless(page, up)
 
 
+def test_what_sources_and_people_say_of_ai_is_not_markup(up: Scene, opened: Contexts, page: Page) -> None:
+    """Every text of the register at its worst, past what its own fields would refuse."""
+    now_us, state = time.time_ns() // 1000, up.home.state
+    told(up.home, now_us)
+    decided(up.home, now_us)
+    exception = asked_for(up.home, now_us, who=f"{XSS[0]}@example.org")
+    worst = f"{XSS[1]}{BIDI}{HIDDEN.replace(chr(0), '')}{XSS[4]}{'W' * 10_000}"
+    texts = ("name", "vendor", "category", "owner", "purpose", "legal_basis", "oversight", "retention", "instructions")
+    for column in texts:
+        state.change(f"UPDATE system SET {column} = ? WHERE id != 'gemini'", (worst,))
+    state.change("UPDATE system SET name = ? WHERE id = 'gemini'", (f"\u202e{XSS[2]}",))
+    state.change("UPDATE system SET data_classes = ?, data_seen = ?", (worst, json.dumps([XSS[0], worst])))
+    state.change("UPDATE usage_source SET origin = ? || id, format = ?", (worst, XSS[3]))
+    state.change("UPDATE use_exception SET who_kind = 'group', who = ? WHERE id = ?", (worst, exception.id))
+    paths = ("/", "/review", "/use", "/use?show=all&q=" + quote(XSS[0]), "/use/deepseek", "/use/gemini",
+             f"/use/{CANDIDATE}", "/use/restriction", "/use/restriction?hosts=" + quote(" ".join(XSS)),
+             "/use/names?person=" + quote(XSS[2]))  # fmt: skip
+    for path in paths:
+        answer = page.goto(up.url + path)
+        assert answer is not None and answer.status == 200, path
+        assert len(answer.body()) <= 150_000, path
+        for width in (390, 1440):
+            page.set_viewport_size({"width": width, "height": 1000})
+            harmless(page, up)
+    stranger, _ = opened(up.url)
+    stopped = stranger.new_page()
+    stopped.goto(f"{up.url}/coach/deepseek")
+    assert XSS[1] in stopped.get_by_role("main").inner_text()
+    harmless(stopped, up)
+
+
 @pytest.mark.parametrize("one", XSS)
 def test_what_stands_in_an_address_is_not_markup(one: str, up: Scene, opened: Contexts) -> None:
     context, watch = opened(up.url)
     page = up.signed_in(context, ALL, *Role).new_page()
     with watch.meant(400, 404):
-        for path in ("/events?q={}", "/events/{}", "/review/{}", "/policy/{}", "/people/{}", "/{}", "/sign-in?next={}"):
+        for path in ("/events?q={}", "/events/{}", "/review/{}", "/policy/{}", "/people/{}", "/{}", "/sign-in?next={}",
+                     "/use/{}", "/use?q={}", "/use/restriction?hosts={}", "/coach/{}"):  # fmt: skip
             page.goto(up.url + path.format(quote(one, safe="")))
             harmless(page, up)
 

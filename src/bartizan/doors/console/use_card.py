@@ -37,7 +37,7 @@ def use_card(asked: Asked) -> UseCard | None:
     systems = register(console.home).systems(told=counted.seen)
     used = [one for one in systems if use_words.service(one) and one.seen.count]
     shapes = {one.id: use_words.shape(one.status) for one in used}
-    made = use_words.bars(counted.by_day, shapes, counted.since_day, counted.days)
+    made = console.uses.bars(counted, shapes)
     open_ = sum(one.status is Status.UNDECIDED for one in used)
     chart = sparks_of(made, use_words.WORDS, says=f"AI use per day in {DAYS} days", when=use_words.day_of)
     says = f"{plural(counted.people, 'person', 'people')} in {DAYS} days"

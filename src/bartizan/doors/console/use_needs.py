@@ -72,12 +72,12 @@ def _since(one: System, now_us: int) -> str:
 def _exceptions(asked: Asked) -> Iterator[Need]:
     home = asked.console.home
     found = exceptions(home).waiting(asked.now_us)
-    known = {one.system for one in found[:EACH]}
-    titles = {one.id: one.title for one in register(home).systems(told={}) if one.id in known} if known else {}
+    own = register(home)
+    titles = {one.system: own.system(one.system, told={}).title for one in found[:EACH]}
     for one in found[:EACH]:
         yield Need(
             Role.AUTHOR,
-            f"{_whom(one)} asks to use {titles.get(one.system, one.system)} nevertheless",
+            f"{_whom(one)} asks to use {titles[one.system]} nevertheless",
             f"waits {lasting(asked.now_us - one.asked_us)}",
             "Decide",
             f"{use_words.address(one.system)}#exceptions",

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from urllib.parse import quote
 
 from bartizan.doors.console.render import plural
 from bartizan.inventory.coverage import Covered
-from bartizan.inventory.system import EPOCH, Status, System
+from bartizan.inventory.system import EPOCH, Status, System, iso
 from bartizan.readers.logs.usage import AccountKind, Sort
 from bartizan.readers.logs.visit import DAY_US, Evidence
 
 WEEK_DAYS = 7
+MAX_DAILY = 45  # Days that have a bar each; of more, weeks have.
+MAX_ORIGIN = 40  # Code points of what an operator calls a source.
 SHAPES = {
     Status.APPROVED: "allow",
     Status.TOLERATED: "warn",
@@ -66,7 +69,7 @@ def service(system: System) -> bool:
 
 def bars(by_day: Iterable[tuple[str, int, int]], shapes: Mapping[str, str], since_day: int, days: int) -> list[Bar]:
     """How often systems were used, by day, or by week where that would be too many bars. `shapes`: by system."""
-    step = WEEK_DAYS if days > 100 else 1
+    step = WEEK_DAYS if days > MAX_DAILY else 1
     count = -(-days // step)
     first = since_day + days - count * step
     made: list[dict[str, int]] = [{} for _ in range(count)]
@@ -96,7 +99,9 @@ def since(when_us: int, now_us: int) -> str:
 
 def title(covered: Covered) -> str:
     """A source as people say it: "squid (proxy-1)"."""
-    return " ".join(filter(None, (covered.format or KINDS[covered.kind], f"({covered.origin})" * bool(covered.origin))))
+    origin = covered.origin if len(covered.origin) <= MAX_ORIGIN else f"{covered.origin[:MAX_ORIGIN]}…"
+    name = covered.format[:MAX_ORIGIN] or KINDS.get(covered.kind, covered.kind)
+    return f"{name} ({origin})" if origin else name
 
 
 def silence(sources: Sequence[Covered], now_us: int) -> str:
@@ -112,6 +117,12 @@ def silence(sources: Sequence[Covered], now_us: int) -> str:
     return f"{len(silent)} of {plural(told, 'source')} are silent, {title(first)} since {since(last_us, now_us)}."
 
 
+def iso_day(when_us: int) -> str:
+    """The day of a time, for machines."""
+    return iso(when_us // DAY_US)
+
+
+@lru_cache(maxsize=4096)
 def day(days: int | None) -> str:
     """A day (since 1970) as people read it: "23 Nov 2026"."""
     if days is None:

@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass
 
+from bartizan.doors.console.use_words import Bar, bars
 from bartizan.inventory.seen import days_of_each, people_seen, seen
 from bartizan.inventory.system import Seen
 from bartizan.readers.logs.usage import AccountKind
@@ -21,6 +22,7 @@ from bartizan.store.connection import Connection
 from bartizan.store.state import NAME, State
 
 WAIT_S = 0.05  # A small register is counted within it, and is always fresh.
+MAX_BARS = 20  # Charts that are kept.
 RESTS = 10  # times as long as the last count took, before the next one begins
 
 Stamp = tuple[int, ...]
@@ -61,6 +63,7 @@ class Uses:
         self._lock = threading.Lock()
         self._kept: dict[int, _Kept] = {}
         self._running: dict[int, Future[Counted]] = {}
+        self._bars: dict[tuple[int, int, int], list[Bar]] = {}
 
     def counted(self, days: int, now_us: int) -> Counted:
         """Use within the last so many days: now, where that is quick, else as it was counted last. Raises StoreError.
@@ -82,6 +85,17 @@ class Uses:
         except NotYet:
             assert kept is not None
             return kept.counted
+
+    def bars(self, counted: Counted, shapes: Mapping[str, str]) -> list[Bar]:
+        """The bars of a chart, kept for as long as neither the count nor a status changes."""
+        key = (counted.days, counted.at_us, hash(frozenset(shapes.items())))
+        with self._lock:
+            found = self._bars.get(key)
+            if found is None:
+                if len(self._bars) >= MAX_BARS:
+                    self._bars.clear()
+                found = self._bars[key] = bars(counted.by_day, shapes, counted.since_day, counted.days)
+            return found
 
     def close(self) -> None:
         """End the thread; what is being counted is counted to its end."""

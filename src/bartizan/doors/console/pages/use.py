@@ -34,7 +34,7 @@ CSS = ("settings.css", "use.css")
 RANGES = {"30d": (30, "30 days"), "90d": (90, "90 days"), "365d": (365, "a year")}
 SHOWS = ("used", "all", "waiting", "undecided", "approved", "tolerated", "restricted", "blocked")
 SORTS = ("people", "times", "sent", "proof", "last", "first", "review", "name")
-AT_ONCE = 50
+AT_ONCE = 40
 MAX_HOSTS = 10  # Candidates, and look-alikes, on the page itself; all of them are a page of their own.
 MAX_NEEDS = 5
 MAX_NAME = 100
@@ -101,7 +101,7 @@ def use(asked: Asked) -> Page:
         "sub": under(services, counted, sources, now_us),
         "needs": found[:MAX_NEEDS],
         "more_needs": max(0, len(found) - MAX_NEEDS),
-        "chart": _chart(services, counted, RANGES[view.range][1]),
+        "chart": _chart(asked, services, counted, RANGES[view.range][1]),
         "sources": sources,
         "systems": some[first : first + AT_ONCE],
         "first": first,
@@ -183,9 +183,9 @@ def under(services: Sequence[System], counted: Counted, sources: Sequence[Covere
     return " ".join(filter(None, said))
 
 
-def _chart(services: Sequence[System], counted: Counted, span: str) -> Chart:
+def _chart(asked: Asked, services: Sequence[System], counted: Counted, span: str) -> Chart:
     shapes = {one.id: use_words.shape(one.status) for one in services}
-    made = use_words.bars(counted.by_day, shapes, counted.since_day, counted.days)
+    made = asked.console.uses.bars(counted, shapes)
     totals: Counter[str] = Counter()
     for bar in made:
         totals.update(bar.counts)

@@ -18,16 +18,17 @@ from bartizan.home.register import exceptions, in_force, register, statuses
 from bartizan.home.restricting import restriction
 from bartizan.inventory.exports import exports
 from bartizan.inventory.restriction import slug
-from bartizan.inventory.system import Status
+from bartizan.inventory.system import Seen, Status
 from bartizan.vault.accounts import Role
 
 if TYPE_CHECKING:
     from bartizan.doors.console.asked import Asked
+    from bartizan.inventory.exports import Export
     from bartizan.inventory.restriction import Entry, Table
     from bartizan.inventory.system import System
 
 MAX_TRIED = 100  # Hosts that can be tried at once.
-MAX_SHOWN = 50
+MAX_SHOWN = 30
 MAX_LEFT = 40
 ADDRESSED = frozenset({"nftables"})  # Lists of addresses.
 RESOLVE = "bartizan usage restrict export {} --resolve"
@@ -59,20 +60,26 @@ def shown(asked: Asked) -> Page:
     days, span = RANGES["30d"]
     counted = asked.console.uses.counted(days, now_us)
     table = _table(asked)
-    everything = register(home).systems(told=counted.seen)
-    titles = {one.id: one.title for one in everything}
+    standings = statuses(home).standings(now_us)
+    titles = {one.system: one.name for one in standings.values()}
     # An exception for everyone makes a tolerated one of it; here it stays what it was decided to be.
-    closed = [one for one in everything if one.status.closed]
-    rows = [Stopped(one, len(table.of(slug(one.id))), titles.get(one.alternative, one.alternative)) for one in closed]
+    closed = [one for one in standings.values() if one.decided.closed]
+    told = [counted.seen.get(one.system, Seen()) for one in closed]
+    register_ = register(home)
+    most = sorted(closed, key=lambda one: -counted.seen.get(one.system, Seen()).people)[:MAX_SHOWN]
+    rows = [
+        Stopped(register_.system(one.system, told=counted.seen), len(table.of(slug(one.system))), one.alternative_name)
+        for one in most
+    ]
     own = exceptions(home)
     tried = _tried(asked.query.get("hosts", ""), table)
     known = exports()
     values = {
         "words": use_words,
-        "rows": rows[:MAX_SHOWN],
-        "more_rows": max(0, len(rows) - MAX_SHOWN),
-        "people": sum(one.seen.count > 0 for one in closed),
-        "times": sum(one.seen.count for one in closed),
+        "rows": rows,
+        "more_rows": len(closed) - len(rows),
+        "people": sum(one.count > 0 for one in told),
+        "times": sum(one.count for one in told),
         "span": span,
         "table": table,
         "left_out": table.left_out[:MAX_LEFT],
@@ -82,15 +89,15 @@ def shown(asked: Asked) -> Page:
         "titles": titles,
         "names": colleagues(asked),
         "formats": [
-            (one, one.silent(table), RESOLVE.format(one.id) if one.id in ADDRESSED else "") for one in known.values()
+            (one, _silent(one, table), RESOLVE.format(one.id) if one.id in ADDRESSED else "") for one in known.values()
         ],
         "hosts": asked.query.get("hosts", "")[:20_000],
         "tried": tried,
         "blocked": sum(one.entry is not None for one in tried),
         "coach": _coach(asked),
         "gateway": _gateway(asked),
-        "restricted": sum(one.status is Status.RESTRICTED for one in closed),
-        "stopped": sum(one.status is Status.BLOCKED for one in closed),
+        "restricted": sum(one.decided is Status.RESTRICTED for one in closed),
+        "stopped": sum(one.decided is Status.BLOCKED for one in closed),
     }
     return Page("use_restriction.html", values, value=_json(rows, table, tried), css=CSS)
 
@@ -116,6 +123,12 @@ def _table(asked: Asked) -> Table:
         coach=_coach(asked),
         gateway=_gateway(asked),
     )
+
+
+def _silent(one: Export, table: Table) -> tuple[str, ...]:
+    """What this very format cannot say; what none of them can stands apart."""
+    said = one.silent(table)
+    return said[: len(said) - len(table.left_out)]
 
 
 def _coach(asked: Asked) -> str:
