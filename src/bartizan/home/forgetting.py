@@ -20,11 +20,12 @@ class Effect:
     account: bool
     credentials: int  # sessions, links and tokens of the account
     notes: int  # of what others said about their requests
+    uses: int  # rows of which AI they used, on which day
 
     @property
     def nothing(self) -> bool:
         """Whether there is nothing left to delete but the name."""
-        return not (self.months or self.keys or self.grants or self.cases or self.account or self.notes)
+        return not (self.months or self.keys or self.grants or self.cases or self.account or self.notes or self.uses)
 
 
 def effect(state: State, pseudonym: str, name: str = "") -> Effect:
@@ -55,4 +56,5 @@ def effect(state: State, pseudonym: str, name: str = "") -> Effect:
             "AND (sealed_note IS NOT NULL OR sealed_example IS NOT NULL)",
             pseudonym,
         ),
+        uses=count("SELECT count(*) FROM usage_ WHERE person = ?", pseudonym),
     )

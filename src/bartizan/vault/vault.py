@@ -475,6 +475,7 @@ def _erase(tx: Transaction, pseudonym: str, now_us: int, name: str) -> Forgotten
     tx.change("DELETE FROM assignment WHERE assignee = ?", (pseudonym,))
     tx.change("DELETE FROM saved_view WHERE person = ?", (pseudonym,))
     tx.change("DELETE FROM pause WHERE person = ?", (pseudonym,))
+    tx.change("DELETE FROM usage_ WHERE person = ?", (pseudonym,))
     tx.change(
         "UPDATE feedback SET sealed_note = NULL, sealed_example = NULL, "
         "example = CASE example WHEN 'proposed' THEN 'dismissed' ELSE example END WHERE person = ?",

@@ -10,6 +10,7 @@ from registry import DAY, HEAD, NOW, used
 from bartizan.catalogue.listing import Listed, Service
 from bartizan.core.errors import CaseDenied
 from bartizan.home import Home
+from bartizan.home.forgetting import effect
 from bartizan.home.register import Taken, exceptions, names, reached, register, take, usages
 from bartizan.inventory.exceptions import Who
 from bartizan.inventory.feeding import SourceKind, SourceRead
@@ -205,3 +206,12 @@ def test_names_are_opened_by_accounts_with_the_role(opened_home: Home) -> None:
     assert opened.shown(asked.id, "ada", NOW) == "mara"
     told_ = [event for event in events(opened_home) if event.startswith("name-")]
     assert told_ == ["name-asked", "name-approved", "name-opened"]
+
+
+def test_a_person_who_is_forgotten_takes_their_use_along(opened_home: Home) -> None:
+    taken(opened_home, *told(seen(actor="mara"), seen(actor="ines")))
+    mara, ines = (opened_home.vault.pseudonym(name) for name in ("mara", "ines"))
+    assert effect(opened_home.state, mara).uses == 1
+    opened_home.vault.forget("mara")
+    assert effect(opened_home.state, mara).nothing
+    assert opened_home.state.query("SELECT person FROM usage_") == [(ines,)]
