@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol
 
 from bartizan.core.errors import InputError, UsageError
@@ -69,6 +70,13 @@ class Pause:
             "at_us": self.at_us,
             "until_us": self.until_us,
         }
+
+    def told(self, owner: str) -> str:
+        """What a client is told: until when, and whom to ask."""
+        until = datetime.fromtimestamp(-(-self.until_us // MINUTE_US) * 60, UTC)  # The minute after which it is over.
+        whose = "this key" if self.kind == "key" else "this person"
+        ask = f" Ask {owner}." if owner else " Ask whoever runs the gateway."
+        return f"Requests of {whose} are paused until {until:%Y-%m-%d %H:%M} UTC.{ask}"
 
 
 # ---- What a request is held against ---------------------------------------------------------------------------------

@@ -114,8 +114,8 @@ class Connection(asyncio.Protocol):
                 pipe.abort("idle")
             elif now > self._deadline:
                 pipe.abort("no-hello")
-            elif self._door.court.home.who(self._secret) is None:
-                pipe.abort("key-revoked")
+            elif why := self._door.ousted(self._secret):
+                pipe.abort(why)
         elif now <= self._deadline:
             return
         elif self._stage == _BUSY and self._task is not None:
@@ -198,6 +198,11 @@ class Connection(asyncio.Protocol):
         if place.port not in self._door.ports:
             raise Refusal(403, f"port {place.port} is not one that this proxy reaches")
 
+    async def _unpaused(self, place: Place, identity: Identity) -> None:
+        """Refuses a source that somebody paused, on record. Raises Refusal."""
+        if told := await self._door.paused(place, identity):
+            raise Refusal(403, told, "paused")
+
     def _enter(self, identity: Identity) -> None:
         if why := self._door.enter(identity):
             raise Refusal(429, why)
@@ -208,6 +213,7 @@ class Connection(asyncio.Protocol):
     async def _tunnel(self, head: Head, identity: Identity) -> None:
         door = self._door
         place = self._place(head.url)
+        await self._unpaused(place, identity)
         self._enter(identity)
         content = Tunnel(place, door.known(place.host, identity))
         verdict = self._verdict = await door.judged(content, identity, door.court.ids.next())
@@ -234,6 +240,7 @@ class Connection(asyncio.Protocol):
         self._may(place)
         if head.upgrade:
             raise Refusal(501, "a plain request upgrades to nothing here")
+        await self._unpaused(place, identity)
         self._enter(identity)
         content = Tunnel(place, door.known(place.host, identity))
         verdict = self._verdict = await door.judged(content, identity, door.court.ids.next())
@@ -317,7 +324,7 @@ class Connection(asyncio.Protocol):
     def _refused(self, refusal: Refusal) -> None:
         """Nobody decided: the request cannot be served as it is."""
         why = {407: "key", 429: "busy", 503: "busy", 403: "place", 408: "slow"}.get(refusal.status, "input")
-        self._door.court.counters.add("refused_clients", f"proxy-{why}")
+        self._door.court.counters.add("refused_clients", f"proxy-{refusal.why or why}")
         self._say(answers.error(refusal.status, refusal.what))
 
     def _say(self, response: bytes) -> None:

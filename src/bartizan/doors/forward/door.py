@@ -24,7 +24,7 @@ from bartizan.doors.forward.inside import Inside
 from bartizan.doors.forward.services import Services
 from bartizan.home.authority import Authority
 from bartizan.home.court import Intercepted
-from bartizan.readers.tunnel import Known, Place, Tunnel, tunnel
+from bartizan.readers.tunnel import UNKNOWN, Known, Place, Tunnel, tunnel
 
 if TYPE_CHECKING:
     from bartizan.home.court import Court
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 BACKLOG = 1024
 QUIET_S = 1.0  # At the end, a tunnel in which nothing moves for so long has nothing to finish.
 _SANCTIONED = {"approved": True, "tolerated": True, "restricted": False, "blocked": False}
+PAUSED = Decision(Action.BLOCK)
 
 
 @dataclass(slots=True)
@@ -165,7 +166,40 @@ class Door:
         if not self._of_key[identity.key]:
             del self._of_key[identity.key]
 
+    def ousted(self, secret: str) -> str:
+        """Why a tunnel that stands may stand no longer, or ""."""
+        home = self.court.home
+        identity = home.who(secret)
+        if identity is None:
+            return "key-revoked"
+        return "paused" if home.pauses.of(identity, _now_us) is not None else ""
+
     # ---- What is decided, and recorded
+
+    async def paused(self, place: Place, identity: Identity) -> str:
+        """What a source is told that somebody paused, once its refusal is on the disk; "" for all others.
+
+        Raises PolicyError, StoreError.
+        """
+        court, began = self.court, time.perf_counter()
+        pause = court.home.pauses.of(identity, _now_us)
+        if pause is None:
+            return ""
+        policy = court.loop.steady().policy
+        context = Context(
+            person=identity.person,
+            groups=identity.groups,
+            app=identity.app,
+            key=identity.key,
+            host=place.host,
+            when_us=_now_us(),
+        )
+        subject = tunnel(Tunnel(place, UNKNOWN), context)
+        told = {"kind": pause.kind, "since_us": pause.at_us, "until_us": pause.until_us}
+        facts: dict[str, object] = {"port": place.port, "paused": told}
+        ticket = court.record(subject, PAUSED, policy, court.ids.next(), "request", b"", began, facts)
+        await court.durable(ticket, policy)
+        return pause.told(policy.owner)
 
     async def judged(self, content: Tunnel, identity: Identity, id_: str) -> Verdict:
         """The policy's word on a tunnel, on its way to the disk. Raises PolicyError, StoreError."""
@@ -220,3 +254,7 @@ class Door:
             return None, None
         about = str(verdict.subject.context.host).encode()
         return await asyncio.to_thread(self.court.open_case, verdict.subject, verdict.decision, about, verdict.id)
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000

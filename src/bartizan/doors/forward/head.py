@@ -19,8 +19,8 @@ _ONCE = frozenset({b"host", b"proxy-authorization", b"content-length", b"transfe
 class Refusal(Exception):
     """A request that is answered before anybody decides on it."""
 
-    def __init__(self, status: int, what: str) -> None:
-        self.status, self.what = status, what
+    def __init__(self, status: int, what: str, why: str = "") -> None:
+        self.status, self.what, self.why = status, what, why
         super().__init__(what)
 
 

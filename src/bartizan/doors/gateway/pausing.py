@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from bartizan.core.decision import Action, Decision
@@ -39,16 +38,8 @@ async def refuse(gateway: Gateway, request: Request, pause: Pause, side: str) ->
     facts = {"paused": {"kind": pause.kind, "since_us": pause.at_us, "until_us": pause.until_us}}
     ticket = gateway.record(subject, PAUSED, policy, request.id, side, b"", request.began, facts)
     await gateway.durable(ticket, policy)
-    reply = request.dialect.refusal(Notice(request.id, (), (told(pause, policy.owner),)))
+    reply = request.dialect.refusal(Notice(request.id, (), (pause.told(policy.owner),)))
     await request.answer(reply.status, reply.body, [(name.encode(), value.encode()) for name, value in reply.headers])
-
-
-def told(pause: Pause, owner: str) -> str:
-    """What the client is told: until when, and whom to ask."""
-    until = datetime.fromtimestamp(-(-pause.until_us // 60_000_000) * 60, UTC)  # The minute after which it is over.
-    whose = "this key" if pause.kind == "key" else "this person"
-    ask = f" Ask {owner}." if owner else " Ask whoever runs the gateway."
-    return f"Requests of {whose} are paused until {until:%Y-%m-%d %H:%M} UTC.{ask}"
 
 
 def now_us() -> int:
