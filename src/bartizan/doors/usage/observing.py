@@ -12,18 +12,20 @@ from zoneinfo import ZoneInfo
 
 from bartizan.catalogue.catalogue import Catalogue
 from bartizan.catalogue.wanted import Wanted
+from bartizan.doors.usage import pihole
 from bartizan.doors.usage.sources import Source, chunks, opened, reason
 from bartizan.readers.logs import guess
 from bartizan.readers.logs.answers import Answers
 from bartizan.readers.logs.formats import named
 from bartizan.readers.logs.joined import Left
 from bartizan.readers.logs.observe import FULL, Observations
-from bartizan.readers.logs.reading import NO_FORMAT, read
+from bartizan.readers.logs.pihole_ftl import MAGIC
+from bartizan.readers.logs.reading import KNOWN_BYTES, NO_FORMAT, Read, read
 from bartizan.readers.logs.source import BOMB, BROKEN, LAYERS, TRUNCATED
 from bartizan.readers.logs.visit import Format, Tally, Visit
 
 OWN = ("catalogue.toml", "catalogue.update")  # Of a home: the organisation's words, and an update that was taken.
-HALF_READ = frozenset({BOMB, BROKEN, LAYERS, TRUNCATED, FULL, NO_FORMAT})
+HALF_READ = frozenset({BOMB, BROKEN, LAYERS, TRUNCATED, FULL, NO_FORMAT, pihole.FULL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +129,13 @@ def tell(source: Source, how: How, wanted: Wanted | None = None, run: Run | None
 
     if run is not None:
         tally.answers, tally.endings = run.answers, run.left.of(add)
+    became: Read
     try:
-        became = read(_read(descriptor, told), map_, tally, add, format_of(how))
+        if source.regular and not (how.as_ or how.mapping) and _is_database(descriptor):
+            database = pihole.read(source, os.pread(descriptor, KNOWN_BYTES, 0), map_, tally, add)
+            became, told.why = database, database.why
+        else:
+            became = read(_read(descriptor, told), map_, tally, add, format_of(how))
     finally:
         os.close(descriptor)
     told.formats, told.lines, told.junk, told.head = became.formats, tally.read, tally.junk, became.head
@@ -147,6 +154,13 @@ def format_of(how: How) -> Format | None:
     if how.mapping:
         return guess.format_of(guess.parsed(how.mapping.encode()))
     return named(how.as_) if how.as_ else None
+
+
+def _is_database(descriptor: int) -> bool:
+    try:
+        return os.pread(descriptor, len(MAGIC), 0) == MAGIC
+    except OSError:
+        return False  # A folder, or what cannot be read: the reading says so.
 
 
 def _read(descriptor: int, told: Told) -> Iterator[bytes]:
