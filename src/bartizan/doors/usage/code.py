@@ -228,9 +228,11 @@ def _files(paths: Iterable[Path], walked: Walked) -> Iterator[tuple[str, Path]]:
     count = 0
     for top in paths:
         if not top.is_dir():
-            yield os.fspath(top), top
+            yield printable(os.fspath(top), 4096), top
             continue
-        for folder, below, names in os.walk(top, onerror=lambda error: walked.unread.append(str(error.filename))):
+        for folder, below, names in os.walk(
+            top, onerror=lambda error: walked.unread.append(printable(str(error.filename)))
+        ):
             below[:] = sorted(name for name in below if name not in LEFT_OUT)
             for name in sorted(names):
                 path = Path(folder, name)
@@ -239,7 +241,7 @@ def _files(paths: Iterable[Path], walked: Walked) -> Iterator[tuple[str, Path]]:
                     if count > MAX_FILES:
                         walked.unread.append(f"{top}: more than {MAX_FILES:,} files; what is behind them")
                         return
-                    yield os.fspath(path.relative_to(top)), path
+                    yield printable(os.fspath(path.relative_to(top)), 4096), path
 
 
 def _name(paths: tuple[Path, ...]) -> str:

@@ -80,11 +80,13 @@ class Machine:
 
     def shown(self, path: Path) -> str:
         """A path as it is told: below the home."""
-        return os.fspath(path.relative_to(self.root)) if path.is_relative_to(self.root) else os.fspath(path)
+        return printable(os.fspath(path.relative_to(self.root) if path.is_relative_to(self.root) else path), 4096)
 
     def data(self, path: Path) -> bytes:
         """A file's beginning; what cannot be read, and what comes after it, is told."""
         try:
+            if not path.is_file():  # Opening a pipe would wait for its writer.
+                return b""
             with path.open("rb") as file:
                 data = file.read(MAX_FILE_BYTES + 1)
         except OSError:
@@ -137,7 +139,7 @@ def endpoint(
     if format_ == "text":
         _tell(found)
     else:
-        lines = [asdict(trace) | {"found": trace.found.value} for trace in found]
+        lines = [_shown(asdict(trace)) | {"found": trace.found.value} for trace in found]
         if format_ == "json":
             click.echo(
                 orjson.dumps({"schema": "bartizan.endpoint/1", "traces": lines, "unread": machine.unread}).decode()
@@ -167,6 +169,14 @@ def _keep(machine: Machine, found: list[Trace], person: str, home: Path | None) 
         if (service := named.get(one.tool.casefold()) or named.get(one.name.casefold())) is not None
     ]
     keep(home, SourceKind.ENDPOINT, f"machine of {person}", signs)
+
+
+def _shown(told: dict[str, Any]) -> dict[str, Any]:  # Any: the fields of a Trace
+    """Names of files and texts of JSON may hold half a character, which no other program would take."""
+    return {
+        key: value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+        for key, value in told.items()
+    }
 
 
 def traces(machine: Machine, *, live: bool, history: bool, probe: bool) -> Iterator[Trace]:

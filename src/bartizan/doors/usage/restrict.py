@@ -10,7 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,14 +77,16 @@ def formats(format_: str) -> None:
 
 
 def _coach(_: click.Context, __: click.Parameter, value: str) -> str:
-    if value and not re.fullmatch(r"(?=.{1,253}\Z)[a-z0-9-]+(\.[a-z0-9-]+)+", value):
+    if value and not re.fullmatch(r"(?=.{1,253}\Z)(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))+", value):
         raise click.BadParameter("a host name in lower case, such as ai.example.org")
     return value
 
 
 def _gateway(_: click.Context, __: click.Parameter, value: str) -> str:
     host, colon, port = value.rpartition(":")
-    if value and not (colon and ADDRESS.fullmatch(host) and port.isdigit() and 0 < int(port) < 65536):
+    if value and not (
+        colon and ADDRESS.fullmatch(host) and re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536
+    ):
         raise click.BadParameter("HOST:PORT, such as gateway.example.org:8403")
     return value
 
@@ -229,7 +231,11 @@ def _resolved(made: Table) -> list[str]:
     for entry in made.entries[:MAX_RESOLVED]:
         try:
             for *_, address in socket.getaddrinfo(entry.host, 443, type=socket.SOCK_STREAM):
-                found[str(address[0]).partition("%")[0]] = None
+                shown = str(address[0]).partition("%")[0]
+                if ip_address(shown).is_global:
+                    found[shown] = None
+                else:  # Whoever owns the name would choose which of your own machines is blocked.
+                    click.echo(f"bartizan: {entry.host} is at {shown}, no public address: left out", err=True)
         except OSError:
             click.echo(f"bartizan: {entry.host} has no address here", err=True)
     return list(found)
