@@ -25,9 +25,10 @@ _NAMES = {
 }
 _ADDRESS = rb"(\d{1,3}(?:\.\d{1,3}){3}(?=:)|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]{1,40})"
 _PRINTED = re.compile(
-    rb"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3})\s+[\d:.dh ]{4,20}\s+\S{1,10}\s+"
-    + _ADDRESS + rb"[:.]\d{1,5}(?:\.\d+)?\s+->\s+" + _ADDRESS + rb"[:.]\d{1,5}(?:\.\d+)?\s+(?:[.A-Z]{6,8}\s+\d+\s+)?"
-    rb"\d[\d.]*(?: [KMGT])?\s+(\d[\d.]*(?: [KMGT])?)\s"
+    rb"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3})\s{1,9}[\d:.dh ]{4,20}\s{1,9}\S{1,10}\s{1,30}"
+    + _ADDRESS + rb"[:.]\d{1,5}(?:\.\d+)?\s{1,30}->\s{1,30}" + _ADDRESS + rb"[:.]\d{1,5}(?:\.\d+)?\s{1,30}"
+    rb"(?:[.A-Z]{6,8}\s{1,30}\d{1,9}\s{1,30})?"
+    rb"\d[\d.]*(?: [KMGT])?\s{1,30}(\d[\d.]*(?: [KMGT])?)\s"
 )  # fmt: skip
 _AROUND = (b"Date first seen", b"Summary", b"Time window", b"Total flows", b"Sys:", b"No matching flows")
 _TOTALS = b"flows,bytes,packets,"

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 import pytest
 from backports import zstd
 
-from bartizan.readers.logs import observe, source, squid
+from bartizan.readers.logs import flow_text, observe, source, squid
 from bartizan.readers.logs.observe import Observations
 from bartizan.readers.logs.source import BOMB, unpacked
-from bartizan.readers.logs.visit import Evidence, Tally, Visit, Wanted
+from bartizan.readers.logs.visit import Evidence, Sample, Tally, Visit, Wanted
 
 EVERY: Wanted = defaultdict(lambda: None, {b"api.openai.com": 1})
 MIB = 1 << 20
@@ -59,3 +59,8 @@ def test_names_are_bounded_by_their_bytes(monkeypatch: pytest.MonkeyPatch) -> No
         found.add(Visit(0, f"{'😀' * 200}{n}", b"api.openai.com", Evidence.CONNECTED), EVERY)
     assert 0 < len(found) < 200
     assert found.lost == 1000 - len(found)
+
+
+def test_columns_of_spaces_without_an_end_are_looked_at_once() -> None:
+    line = b"2026-01-05 09:59:50.000" + b" " * 60_000
+    assert flow_text.recognise(Sample(line, (line,) * 50, ())) == 0
