@@ -309,6 +309,10 @@ class Config:
         int,
         Says("Sealed texts older than this are dropped by whole months, 31 or more; 0 keeps all. Records stay.", low=0),
     ] = 0
+    usage_days: Annotated[
+        int,
+        Says("Who used which AI service is kept for so many days; 0 keeps all. The register itself stays.", low=0),
+    ] = 400
     reserve_bytes: Annotated[int, Says("Disk space held back for finishing what is under way.", low=0)] = 64 * MIB
     log_format: Annotated[LogFormat, Says("Log lines on stderr.")] = LogFormat.TEXT
     limits: Annotated[Limits, Says("Bounds on what the gateway takes in.")] = Limits()

@@ -220,11 +220,15 @@ class Home:
     def retain(self, now_us: int) -> str | None:
         """Have every writer drop sealed texts older than `retention_days`; the first month kept, None where all are.
 
-        Asking again costs a read, until the next month. Raises StoreError.
+        What is older than `usage_days` of who used which AI goes, too. Asking again costs a read, until the next month
+        or day. Raises StoreError.
         """
+        from bartizan.inventory import feeding
         from bartizan.ledger import erase
         from bartizan.vault.vault import period
 
+        if self.config.usage_days:
+            feeding.drop_before(self.state, now_us // 86_400_000_000 - self.config.usage_days)
         days = self.config.retention_days
         if not days:
             return None

@@ -25,7 +25,7 @@ from bartizan.inventory.register import MAX_SYSTEMS, Named, Register, insert
 from bartizan.readers.logs.usage import Sort, Usage
 from bartizan.readers.logs.visit import DAY_US
 from bartizan.store.connection import Values
-from bartizan.store.state import Transaction
+from bartizan.store.state import State, Transaction
 
 HEAD_BYTES = 16 * 1024  # What a log is known by: more than any header, so that two logs of one hour differ in it.
 ASKED_AT_ONCE = 100  # Systems in one record.
@@ -335,3 +335,13 @@ def _some(usages: Iterable[Usage]) -> Iterator[list[Usage]]:
 def _name(actor: str) -> str:
     """A name, without the halves of characters that a log may hold."""
     return actor.encode("utf-8", "backslashreplace").decode()
+
+
+def drop_before(state: State, day: int) -> int:
+    """Deletes what sources told of days (since 1970) before this one; how many rows. Systems and sources stay."""
+    if not state.query("SELECT 1 FROM usage_ WHERE day < ? LIMIT 1", (day,)):
+        return 0
+    with state.transaction() as tx:
+        gone = tx.change("DELETE FROM usage_ WHERE day < ?", (day,))
+    state.scrub()
+    return gone

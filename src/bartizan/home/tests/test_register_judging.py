@@ -215,3 +215,13 @@ def test_a_person_who_is_forgotten_takes_their_use_along(opened_home: Home) -> N
     opened_home.vault.forget("mara")
     assert effect(opened_home.state, mara).nothing
     assert opened_home.state.query("SELECT person FROM usage_") == [(ines,)]
+
+
+def test_use_is_kept_for_its_days(opened_home: Home) -> None:
+    taken(opened_home, *told(seen(actor="mara")))
+    ((day,),) = opened_home.state.query("SELECT day FROM usage_")
+    opened_home.retain((day + 400) * DAY_US)
+    assert opened_home.state.query("SELECT day FROM usage_") == [(day,)]
+    opened_home.retain((day + 401) * DAY_US)
+    assert opened_home.state.query("SELECT day FROM usage_") == []
+    assert len(register(opened_home).systems()) == 1
