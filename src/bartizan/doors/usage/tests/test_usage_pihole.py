@@ -65,7 +65,7 @@ def test_its_queries_are_visits(database: Path) -> None:
 
 def test_it_feeds_the_register(database: Path) -> None:
     assert "2 new" in run("--record", database).stderr
-    assert "it was read before" in run("--record", database).stderr
+    assert "read before" in run("--record", database).stderr
 
 
 def test_another_database_is_said(tmp_path: Path, database: Path) -> None:
