@@ -75,7 +75,7 @@ def _entry(row: Pattern, standing: Standing) -> Entry:
 
 def _exempt(exception: UseException, clients: Mapping[str, tuple[str, ...]]) -> Iterator[Exempt]:
     """An exception as lists can say one: for addresses where they are known, else by whom it is for."""
-    until = (when(exception.until_us) or "")[:10]
+    until = (when(exception.until_us - 1) or "")[:10]  # Its last day, as people ask for it.
     base = Exempt(exception.system, until, approver=exception.decided_by)
     if exception.who_kind is Who.EVERYONE:
         yield base

@@ -16,7 +16,7 @@ from bartizan.doors.console.pages.use import CSS, RANGES
 from bartizan.doors.console.render import plural
 from bartizan.doors.console.routes import act, page
 from bartizan.events import Filter
-from bartizan.home.register import exceptions, in_force, register
+from bartizan.home.register import exceptions, in_force, register, statuses
 from bartizan.home.restricting import restriction
 from bartizan.inventory import seen
 from bartizan.inventory.exports import exports
@@ -28,6 +28,7 @@ from bartizan.vault.accounts import Role
 
 if TYPE_CHECKING:
     from bartizan.doors.console.asked import Asked
+    from bartizan.doors.console.uses import Counted
     from bartizan.inventory.seen import PersonUse
     from bartizan.inventory.system import Decided, System
 
@@ -84,7 +85,7 @@ def system(asked: Asked) -> Page:
     history = own.history(id_)[:MAX_HISTORY]
     granted = exceptions(home).all(now_us, system=id_, limit=MAX_EXCEPTIONS)
     hosts = _hosts(asked, found)
-    known = {one.id: one.title for one in own.systems(told={}) if use_words.service(one)}
+    known = {one.system: one.name for one in statuses(home).standings(now_us).values()}
     unusual = _unusual(asked, id_, counted.since_day)
     values = {
         "ai": found,
@@ -94,7 +95,7 @@ def system(asked: Asked) -> Page:
         "ranges": RANGES,
         "says": says(found, span),
         "alternative": known.get(found.alternative, found.alternative),
-        "chart": _chart(asked, found, counted.since_day, days, span, unusual),
+        "chart": _chart(found, counted, span, unusual),
         "unusual": len(unusual),
         "ladder": _ladder(found.seen),
         "people": people[:MAX_PEOPLE],
@@ -175,17 +176,16 @@ def _because(asked: Asked, found: System) -> str:
     return f"{imitates}{listed.because}".strip()
 
 
-def _chart(asked: Asked, found: System, since_day: int, days: int, span: str, unusual: Sequence[int]) -> Chart:
+def _chart(found: System, counted: Counted, span: str, unusual: Sequence[int]) -> Chart:
     shape = use_words.shape(found.status)
-    told = seen.days(asked.console.home.state, system=found.id, since_day=since_day)
-    made = use_words.bars(((found.id, one.day, one.count) for one in told), {found.id: shape}, since_day, days)
+    told = [one for one in counted.by_day if one[0] == found.id]
+    made = use_words.bars(told, {found.id: shape}, counted.since_day, counted.days)
     step_us = use_words.step_us(made)
-    sent = sum(one.bytes_up for one in told)
-    most = max(told, key=lambda one: one.count, default=None)
+    most = max(told, key=lambda one: one[2], default=None)
     per = "week" if step_us > 86_400_000_000 else "day"
-    text = f"Use per {per} in {span}: {plural(sum(one.count for one in told), 'time')}"
-    text += f", most on {use_words.day(most.day)} with {most.count:,}" if most else ""
-    text += f"; {sent:,} bytes sent" if sent else ""
+    text = f"Use per {per} in {span}: {plural(found.seen.count, 'time')}"
+    text += f", most on {use_words.day(most[1])} with {most[2]:,}" if most else ""
+    text += f"; at least {found.seen.bytes_up:,} bytes sent" if found.seen.bytes_up else ""
     marks = [Mark(when_us, "unusual upload") for when_us in sorted(set(unusual))]
     return chart_of(made, {shape: "times"}, step_us=step_us, says=text, when=use_words.day_of, marks=marks)
 
