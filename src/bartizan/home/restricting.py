@@ -8,7 +8,7 @@ from dataclasses import replace
 from bartizan.catalogue.catalogue import Catalogue
 from bartizan.catalogue.listing import Pattern
 from bartizan.inventory.exceptions import UseException, Who
-from bartizan.inventory.restriction import Entry, Exempt, Table, table
+from bartizan.inventory.restriction import HOST, Entry, Exempt, Table, plain, table
 from bartizan.inventory.system import Standing, when
 
 NO_HOST = "no host that is this service's alone: nothing to put into a list"
@@ -49,8 +49,8 @@ def restriction(
     )
     left_out = [
         *made.left_out,
-        *((row.text, A_PATTERN) for row in rows if row.match == "regex"),
-        *((closed[id_].name, NO_HOST) for id_ in sorted(closed) if not any(e.id == id_ for e in entries)),
+        *((plain(row.text), A_PATTERN) for row in rows if row.match == "regex"),
+        *((plain(closed[id_].name), NO_HOST) for id_ in sorted(closed) if not any(e.id == id_ for e in entries)),
     ]
     others = {
         row.text
@@ -58,7 +58,7 @@ def restriction(
         if (row.service.id not in closed or row.endpoint == "support") and row.match != "regex"
     }
     below = {entry.host for entry in made.entries if entry.below}
-    allowed = sorted(host for host in others if any(parent in below for parent in _parents(host)))
+    allowed = sorted(host for host in others if HOST.match(host) and any(parent in below for parent in _parents(host)))
     return replace(made, allowed=tuple(allowed), left_out=tuple(left_out))
 
 

@@ -163,7 +163,7 @@ def plain(text: str) -> str:
 
 def slug(id_: str) -> str:
     """A service's id as it may stand in a name of an access list or the path of a page."""
-    return re.sub(r"[^a-z0-9]+", "-", id_.lower())[:WORDS].strip("-") or "service"
+    return re.sub(r"[^a-z0-9._-]+", "-", id_.lower())[:WORDS].strip("-") or "service"
 
 
 def login(name: str) -> str:

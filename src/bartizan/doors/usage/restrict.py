@@ -42,6 +42,11 @@ Examples:
   bartizan usage restrict export nftables --resolve | nft -f -
   bartizan usage restrict export --all --dir /srv/bartizan --follow
 """
+FORMATS_EXAMPLES = """\b
+Examples:
+  bartizan usage restrict formats
+  bartizan usage restrict formats --format json
+"""
 PREVIEW_EXAMPLES = """\b
 Examples:
   bartizan usage restrict preview
@@ -58,7 +63,7 @@ def restrict() -> None:
     """
 
 
-@restrict.command("formats")
+@restrict.command("formats", epilog=FORMATS_EXAMPLES)
 @options.format_
 def formats(format_: str) -> None:
     """Show all formats, how each is put to use, and where it leaks."""
@@ -129,12 +134,16 @@ def export(
     if (every or follow) and folder is None:
         raise UsageError("--all and --follow write files: say where with --dir")
     wanted = list(known.values()) if every else [known[format_id or ""]]
+    said: dict[str, list[str]] = {}
     with Home.open(home, create=False) as opened:
         while True:
             made = _table(opened, clients, coach, gateway)
             if resolve and any(one.id == "nftables" for one in wanted):
                 made = replace(made, addresses=tuple(_resolved(made)))
-            _write(made, wanted, folder)
+            unsaid = _write(made, wanted, folder)
+            if unsaid != said:
+                _tell(unsaid, made, wanted)
+                said = unsaid
             if not follow:
                 return
             time.sleep(FOLLOW_S)
@@ -241,7 +250,9 @@ def _resolved(made: Table) -> list[str]:
     return list(found)
 
 
-def _write(made: Table, wanted: list[Export], folder: Path | None) -> None:
+def _write(made: Table, wanted: list[Export], folder: Path | None) -> dict[str, list[str]]:
+    """Write what changed. Returns what lists cannot say: the formats, by what it is."""
+    unsaid: dict[str, list[str]] = defaultdict(list)
     for one in wanted:
         text = one.write(made)
         if folder is None:
@@ -251,11 +262,21 @@ def _write(made: Table, wanted: list[Export], folder: Path | None) -> None:
             path = folder / f"bartizan-{one.id}{one.suffix}"
             if not path.exists() or _said(path.read_text(), made.made) != _said(text, made.made):
                 part = path.with_suffix(".part")
-                part.write_text(text)
+                part.unlink(missing_ok=True)  # Perhaps somebody's link to elsewhere.
+                with part.open("x", encoding="utf-8") as file:
+                    file.write(text)
                 part.replace(path)  # Whoever reads it sees the old list or the new one.
                 click.echo(f"{path}: {len(made.entries)} hosts of {len(made.services)} services", err=True)
         for what in one.silent(made):
-            click.echo(f"bartizan: {one.id}: {what}", err=True)
+            unsaid[what].append(one.id)
+    return unsaid
+
+
+def _tell(unsaid: dict[str, list[str]], made: Table, wanted: list[Export]) -> None:
+    for what, formats_ in unsaid.items():
+        click.echo(f"bartizan: {', '.join(formats_)}: {what}", err=True)
+    if any(one.clients for one in wanted) and any(exempt.user for exempt in made.exempt):
+        click.echo("  --client WHO=ADDRESS says where they are, for formats that know addresses", err=True)
     sys.stderr.flush()
 
 
