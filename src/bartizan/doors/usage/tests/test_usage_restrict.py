@@ -65,9 +65,10 @@ def test_an_exception_for_everybody_ends_by_itself_and_one_for_somebody_is_said(
         person = opened.vault.pseudonym("jonas")
     done = exported(home, "squid")
     assert "deepseek" not in done.stdout and ".chatgpt.com" in done.stdout
-    assert f"an exception for {person}" in done.stderr and "stay restricted" in done.stderr
+    assert f"an exception for {person}" in done.stderr and "stopped for them, too" in done.stderr
+    assert "--client WHO=ADDRESS" in done.stderr
     done = exported(home, "squid", "--client", "jonas=10.1.2.3")
-    assert "src 10.1.2.3/32" in done.stdout and "stay restricted" not in done.stderr
+    assert "src 10.1.2.3/32" in done.stdout and "cannot be said here" not in done.stderr
 
 
 def test_all_lists_are_written_and_again_only_when_they_change(home: Path, tmp_path: Path) -> None:
