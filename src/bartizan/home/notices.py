@@ -29,6 +29,7 @@ LABELS = {
     "until": "Until",
     "process": "Process",
     "times": "Times",
+    "service": "Service",
 }
 
 
@@ -38,6 +39,7 @@ class What(StrEnum):
     CASE = "case"
     DEADLINE = "deadline"
     ALARM = "alarm"
+    USE = "use"
     TEST = "test"
 
 
@@ -120,6 +122,14 @@ def of_alarm(alarm: Alarm, base: str) -> Notice:
     """An alarm."""
     facts = {"process": alarm.process, "times": str(alarm.times) if alarm.times > 1 else ""}
     return Notice(What.ALARM, f"alarm:{alarm.id}:{alarm.first_us}", alarm.says, facts, base, alarm.first_us)
+
+
+def of_use(id_: str, name: str, vendor: str, waits_us: int, base: str) -> Notice:
+    """An AI service that is in use, and nobody decided on."""
+    service = f"{name or id_} ({vendor})" if vendor else name or id_
+    facts = {"service": service, "wants": "a decision whether it may be used"}
+    link = f"{base}/use/{id_}" if base else ""
+    return Notice(What.USE, f"use:{id_}", "An AI service in use waits for a decision", facts, link, waits_us)
 
 
 def of_test(ref: str, base: str, now_us: int) -> Notice:

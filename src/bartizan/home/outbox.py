@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bartizan.home.alarms import Alarm
-from bartizan.home.notices import Notice, Waiting, What, of_alarm, of_case, of_test
+from bartizan.home.notices import Notice, Waiting, What, of_alarm, of_case, of_test, of_use
 
 if TYPE_CHECKING:
     from bartizan.config import Config
@@ -152,7 +152,8 @@ class Outbox:
             count += self._put(name, [*self._new(name, begun, now_us), *self._late(name, now_us)], now_us)
         self._state.change(
             "DELETE FROM outbox WHERE sent_us < ? AND NOT EXISTS "
-            "(SELECT 1 FROM case_ WHERE state = 'open' AND ref IN ('case:'||id, 'deadline:'||id))",
+            "(SELECT 1 FROM case_ WHERE state = 'open' AND ref IN ('case:'||id, 'deadline:'||id)) "
+            "AND NOT EXISTS (SELECT 1 FROM system WHERE waits_us IS NOT NULL AND ref = 'use:'||id)",
             (now_us - KEPT_US,),
         )
         return count
@@ -219,7 +220,17 @@ class Outbox:
             (since_us, max(since_us, now_us - ALARMS_US), name, AT_ONCE),
         )
         found = (Alarm(id_, what, process, json.loads(facts), *rest) for id_, what, process, facts, *rest in rows)
-        return [*cases, *(of_alarm(alarm, self._base) for alarm in found)]
+        return [*cases, *(of_alarm(alarm, self._base) for alarm in found), *self._uses(since_us, name)]
+
+    def _uses(self, since_us: int, name: str) -> list[Notice]:
+        """Services that wait for a decision; hosts that merely look like AI are too many to tell of each."""
+        rows = self._state.query(
+            "SELECT id, name, vendor, waits_us FROM system WHERE waits_us >= ? AND kind IN ('service', 'own') "
+            "AND NOT EXISTS (SELECT 1 FROM outbox WHERE channel = ? AND ref = 'use:'||system.id) "
+            "ORDER BY waits_us, id LIMIT ?",
+            (since_us, name, AT_ONCE),
+        )
+        return [of_use(id_, title, vendor, waits_us, self._base) for id_, title, vendor, waits_us in rows]
 
     def _late(self, name: str, now_us: int) -> list[Notice]:
         late = "? >= expires_us - (expires_us - created_us) * ?"
@@ -243,6 +254,9 @@ class Outbox:
         ]
 
     def _closed(self, notice: Notice, now_us: int) -> bool:
+        if notice.what is What.USE:
+            id_ = notice.ref.partition(":")[2]
+            return not self._state.query("SELECT 1 FROM system WHERE id = ? AND waits_us IS NOT NULL", (id_,))
         if notice.what not in (What.CASE, What.DEADLINE):
             return False
         return not self._state.query(

@@ -27,6 +27,7 @@ WORDS = {
     What.CASE: ("case", "cases"),
     What.DEADLINE: ("case about to expire", "cases about to expire"),
     What.ALARM: ("alarm", "alarms"),
+    What.USE: ("AI service to decide on", "AI services to decide on"),
     What.TEST: ("test", "tests"),
 }
 

@@ -19,7 +19,13 @@ CLOSE_S = 2.0
 FACILITIES = {Facility.USER: 1, Facility.DAEMON: 3, Facility.AUTH: 4, Facility.AUTHPRIV: 10} | {
     Facility(f"local{number}"): 16 + number for number in range(8)
 }
-SEVERITIES = {What.CASE: 5, What.DEADLINE: 4, What.ALARM: 3, What.TEST: 6}  # notice, warning, error, informational
+SEVERITIES = {
+    What.CASE: 5,
+    What.DEADLINE: 4,
+    What.ALARM: 3,
+    What.USE: 5,
+    What.TEST: 6,
+}  # notice, warning, error, informational
 NUMBER = 32473  # The enterprise number for who has none (RFC 5612).
 
 

@@ -11,6 +11,7 @@ from bartizan.catalogue.listing import Listed, Service
 from bartizan.core.errors import CaseDenied
 from bartizan.home import Home
 from bartizan.home.forgetting import effect
+from bartizan.home.outbox import Outbox
 from bartizan.home.register import Taken, exceptions, names, reached, register, take, usages
 from bartizan.inventory.exceptions import Who
 from bartizan.inventory.feeding import SourceKind, SourceRead
@@ -225,3 +226,17 @@ def test_use_is_kept_for_its_days(opened_home: Home) -> None:
     opened_home.retain((day + 401) * DAY_US)
     assert opened_home.state.query("SELECT day FROM usage_") == []
     assert len(register(opened_home).systems()) == 1
+
+
+def test_a_service_that_waits_for_a_decision_is_told_of_once(opened_home: Home) -> None:
+    box = Outbox(opened_home.state, str, "https://ai.example.org", ("review",))
+    box.adopt(("chat",), 0)
+    taken(opened_home, *told(seen(actor="mara"), seen(actor="ines")))
+    (system,) = register(opened_home).systems()
+    now_us = DAY * DAY_US
+    assert (box.review(now_us), box.review(now_us)) == (1, 0)
+    (row,) = box.due("chat", now_us, 10)
+    assert row.notice.ref == f"use:{system.id}" and row.notice.link.endswith(f"/use/{system.id}")
+    assert system.name in row.notice.facts["service"]
+    box.settled([row], now_us)
+    assert (box.review(now_us + 90 * DAY_US), box.due("chat", now_us + 90 * DAY_US, 10)) == (0, ())
