@@ -102,6 +102,12 @@ def test_a_stopped_person_reads_what_why_what_instead_and_whom_to_ask(up: Runnin
     assert "only for those here who have an exception." in unescape(up.browser().get("/coach/perplexity").text)
 
 
+def test_a_title_holds_no_tags_and_says_what_is_in_it(up: RunningConsole) -> None:
+    register(up.home).set("deepseek", {"name": "A <b>bold</b> & name"}, "ada@example.org", NOW)
+    title = up.browser().get("/coach/deepseek").text.partition("<title>")[2].partition("</title>")[0]
+    assert title == "A &lt;b&gt;bold&lt;/b&gt; &amp; name is not for use here · Bartizan"
+
+
 def test_nothing_is_kept_of_who_looked(up: RunningConsole) -> None:
     before = len(list(records(up.home.path)))
     up.browser().get("/coach/deepseek")
