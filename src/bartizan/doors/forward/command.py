@@ -24,6 +24,25 @@ Examples:
   bartizan usage ca show --format json
   sudo bartizan usage ca remove
 """
+CREATE_EXAMPLES = """\b
+Examples:
+  bartizan usage ca create
+  bartizan usage ca create --config /etc/bartizan/bartizan.yaml
+"""
+INSTALL_EXAMPLES = """\b
+Examples:
+  sudo bartizan usage ca install --home /var/lib/bartizan
+  sudo "$(command -v bartizan)" usage ca install  # out of a virtual environment
+"""
+REMOVE_EXAMPLES = """\b
+Examples:
+  sudo bartizan usage ca remove --home /var/lib/bartizan
+"""
+SHOW_EXAMPLES = """\b
+Examples:
+  bartizan usage ca show
+  bartizan usage ca show --format json
+"""
 WARNING = (
     "Whoever has this CA's key can read what machines that trust it say to these hosts, and to no others. Those whose\n"
     "requests are opened should know it; so may a works council have to. Bartizan opens tunnels to these hosts only."
@@ -43,7 +62,7 @@ def ca() -> None:
     """Make, install and remove the CA that opens tunnels to the hosts in `forward.intercept`."""
 
 
-@ca.command()
+@ca.command(epilog=CREATE_EXAMPLES)
 @options.home
 @options.config
 def create(home: Path | None, config_file: Path | None) -> None:
@@ -53,7 +72,10 @@ def create(home: Path | None, config_file: Path | None) -> None:
     config = options.settings(home, config_file)
     hosts = config.forward.intercept
     if not hosts:
-        raise ConfigError("forward.intercept: names no host to make a CA for\n  forward: {intercept: [api.openai.com]}")
+        raise ConfigError(
+            "forward.intercept: names no host to make a CA for; in bartizan.yaml:\n"
+            "  forward: {intercept: [api.openai.com]}"
+        )
     if (config.home / authority.CERTIFICATE).exists() or (config.home / authority.KEY).exists():
         raise UsageError(
             f"{config.home / authority.CERTIFICATE}: there is a CA already\n  bartizan usage ca remove takes it away"
@@ -66,7 +88,7 @@ def create(home: Path | None, config_file: Path | None) -> None:
     )
 
 
-@ca.command()
+@ca.command(epilog=INSTALL_EXAMPLES)
 @options.home
 @options.config
 @click.option("--folder", type=click.Path(file_okay=False, path_type=Path), default=DEBIAN, hidden=True)
@@ -88,7 +110,7 @@ def install(home: Path | None, config_file: Path | None, folder: Path) -> None:
     click.echo(_others(cert), err=True)
 
 
-@ca.command()
+@ca.command(epilog=REMOVE_EXAMPLES)
 @options.home
 @options.config
 @click.option("--folder", type=click.Path(file_okay=False, path_type=Path), default=DEBIAN, hidden=True)
@@ -112,7 +134,7 @@ def remove(home: Path | None, config_file: Path | None, folder: Path) -> None:
     click.echo("NSS: certutil -d sql:$HOME/.pki/nssdb -D -n bartizan-interception", err=True)
 
 
-@ca.command()
+@ca.command(epilog=SHOW_EXAMPLES)
 @options.home
 @options.config
 @options.format_

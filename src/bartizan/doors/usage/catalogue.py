@@ -183,6 +183,9 @@ def _told(changed: Iterable[Change], new: tables.Tables, format_: str) -> None:
         head = {"schema": "bartizan.catalogue-diff/1", "version": new.version, "made": new.made}
         click.echo(json.dumps({**head, "changes": rows}, indent=2))
         return
+    if not changed:
+        click.echo("No entry differs.")
+        return
     marks = {"added": "+", "removed": "-", "changed": "~"}
     rows_ = (
         (marks[one.how], one.what, one.name, " -> ".join(filter(None, (one.before, one.after)))) for one in changed

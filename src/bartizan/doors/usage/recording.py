@@ -52,13 +52,13 @@ def recording(home: Path | None, how: How, origin: str) -> Iterator[Keep]:
 
 
 def _say(name: str, fed: Fed) -> None:
-    words = [f"{fed.rows:,} numbers kept"]
+    words = [f"{fed.rows:,} {'entry' if fed.rows == 1 else 'entries'} kept"]
     if fed.known:
         words.append("it was read before: nothing counts twice")
     if fed.new:
-        words.append(f"{len(fed.new)} new")
+        words.append(f"{len(fed.new)} new in the register")
     if fed.waiting:
-        words.append(f"{len(fed.waiting)} wait for a decision (bartizan usage register list)")
+        words.append(f"{len(fed.waiting)} waiting for a decision (bartizan usage register list --waiting)")
     if fed.left_out:
         words.append(f"{fed.left_out:,} hosts left out, the register is full")
     if fed.overlapping:

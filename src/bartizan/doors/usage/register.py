@@ -370,7 +370,7 @@ def _facts(one: System, notes: str) -> list[tuple[str, str]]:
         ("instructions", one.instructions),
         ("review", one.review),
         ("people", f"{seen.people:,}"),
-        ("use", f"{seen.count:,} times on {seen.days:,} days, {_size(seen.bytes_up)} sent"),
+        ("use", f"visits {seen.count:,}, days {seen.days:,}, sent {_size(seen.bytes_up)}"),
         ("evidence", ", ".join(f"{_evidence(level)} {count:,}" for level, count in reversed(seen.by_evidence))),
         ("accounts seen", ", ".join(seen.accounts)),
         ("told by", ", ".join(seen.sources)),

@@ -93,7 +93,7 @@ def verify(sources: tuple[bytes, ...], since: str | None, as_: str, home: Path |
     if format_ == "json":
         click.echo(orjson.dumps(_json(found, read), option=orjson.OPT_INDENT_2).decode())
     else:
-        _tell(found, names)
+        _tell(found, names, since)
     for told in read:
         if not told.whole:
             click.echo(f"bartizan: {told.name} could not be read as a whole", err=True)
@@ -131,7 +131,7 @@ def _json(found: Verified, read: list[Told]) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _tell(found: Verified, names: dict[str, str]) -> None:
+def _tell(found: Verified, names: dict[str, str], since: str | None) -> None:
     rows = [
         (names.get(row.system, row.system), row.actor or "-", row.evidence.word, row.visits, _when(row.last_us) or "-")
         for row in found.through
@@ -151,4 +151,6 @@ def _tell(found: Verified, names: dict[str, str]) -> None:
     if found.around:
         click.echo(f"{len(found.around)} others use ways around a list, resolvers or tunnels: --format json has them")
     if found.unseen:
-        click.echo(f"in no source: {', '.join(names.get(id_, id_) for id_ in found.unseen)}")
+        unseen = ", ".join(names.get(id_, id_) for id_ in found.unseen)
+        hint = "" if since else " (--since DATE looks at what was before)"
+        click.echo(f"not seen since {since or 'the decision'}: {unseen}{hint}")

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from bartizan.doors.usage.answer import MAX_NAMES, MAX_PEOPLE, WORDS, Answer, Use, ordered, rfc3339
+from bartizan.readers.logs.reading import NO_FORMAT
 from bartizan.report.table import show as table
 
 MOST = 40  # Candidates and look-alikes that are shown; the rest is counted.
@@ -20,7 +21,8 @@ def told(whole: Answer) -> str:
         found = sorted({use.evidence for use in whole.services.values()})
         parts.append("".join(f"{one.word}: {WORDS[one].partition(': ')[2] or WORDS[one]}\n" for one in found))
     else:
-        parts.append("no AI service in these logs\n")
+        read = all(source.whole for source in whole.sources)
+        parts.append(f"no AI service in {'these logs' if read else 'what could be read of these logs'}\n")
     for title, uses in (
         ("Look-alikes: these hosts imitate an AI service, and are none", whole.lookalikes),
         ("Candidates: unknown hosts that look like AI, for review", whole.candidates),
@@ -53,6 +55,8 @@ def coverage(whole: Answer) -> Iterator[str]:
             yield f"{source.file}: not read to its end: {source.why}"
         for name, times in source.bounds.items():
             yield f"{source.file}: {name}{f' ({times:,})' * (times > 1)}"
+    if any(NO_FORMAT in source.bounds for source in every):
+        yield "  `bartizan usage logs --formats` lists what is read; --as FORMAT says which of them it is"
     if whole.left_out:
         yield f"{whole.left_out:,} observations of further candidates are not shown: more than 20,000"
 
@@ -62,7 +66,7 @@ def size(count: int) -> str:
     if not count:
         return "-"
     value = float(count)
-    for unit in ("B", "KB", "MB", "GB"):
+    for unit in ("B", "kB", "MB", "GB"):
         if value < 1000:
             return f"{value:.0f} {unit}" if value >= 10 or unit == "B" else f"{value:.1f} {unit}"
         value /= 1000

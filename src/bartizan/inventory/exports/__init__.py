@@ -13,7 +13,7 @@ from pkgutil import iter_modules
 
 from bartizan.inventory.restriction import Table
 
-EVERYBODY_ELSE = "an exception for {who} until {until} cannot be said here: they stay restricted"
+EVERYBODY_ELSE = "an exception for {who} until {until} cannot be said here: it is stopped for them, too"
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ _NAMES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
             "duration elapsed taken ms end expires expiry",
         ),
         "user": (
-            "user username login email mail account principal identity employee person actor upn suser usrname uid",
+            "user username login email mail account principal identity employee person who actor upn suser usrname uid",
             "agent ua group device type domain dst dest server service",
         ),
         "client": (

@@ -226,6 +226,8 @@ def _staff(facts: Facts) -> Found:
     if not acting:
         return Found(Result.GAP, 0, 0, "no clause of the policy acts, so nobody is told anything")
     says = f"{len(acting) - len(rows)} of {len(acting)} clauses that act tell people what happened"
+    if rows:
+        says += f"; {len(rows)} {'does' if len(rows) == 1 else 'do'} not"
     return Found(Result.GAP if rows else Result.MET, len(acting) - len(rows), len(acting), says, rows)
 
 
