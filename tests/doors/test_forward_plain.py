@@ -8,7 +8,6 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from running_gateway import free_port
 from running_proxy import RunningProxy, credential, decided, proxy
 from tls_site import BULK, Site, Visited
 
@@ -28,7 +27,7 @@ def site() -> Iterator[Site]:
 def up(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningProxy]:
     home = tmp_path_factory.mktemp("plain") / "home"
     headers = "  headers: {localhost: {OpenAI-Allowed-Organization-Ids: org-ours}}\n"
-    public = f"public_url: http://127.0.0.1:{free_port()}\n"
+    public = "console_url: https://ai.example.org\n"
     with proxy(home, Path("/dev/null"), (80, site.port), forward=headers, config=public) as one:
         for host, status in ((RESTRICTED, Status.RESTRICTED), (BLOCKED, Status.BLOCKED)):
             service = Catalogue.load().lookup(host).service
@@ -86,7 +85,10 @@ def test_whoever_may_not_at_all_gets_a_page(up: RunningProxy) -> None:
     done = up.curl(f"http://{BLOCKED}/", "-H", "accept: text/html", "-w", "%{http_code}")
     assert done.stdout.endswith("403")
     assert f"<h1>{BLOCKED} was not opened</h1><p>This AI service is blocked here.</p>" in done.stdout
+    assert '<a href="https://ai.example.org/coach/deepseek">' in done.stdout
     assert "<script" not in done.stdout
+    told = json.loads(up.curl(f"http://{BLOCKED}/").stdout)
+    assert told["bartizan"]["link"] == "https://ai.example.org/coach/deepseek"
 
 
 @pytest.mark.parametrize(

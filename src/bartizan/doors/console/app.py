@@ -37,6 +37,7 @@ from bartizan.doors.console.asked import MAX_BODY_BYTES, Asked, form_fields, jso
 from bartizan.doors.console.assets import Assets
 from bartizan.doors.console.console import now_us
 from bartizan.doors.console.frame import frame
+from bartizan.doors.console.pages import coach
 from bartizan.doors.console.render import Renderer
 from bartizan.doors.console.routes import Needs, Way
 from bartizan.vault.accounts import Role
@@ -96,8 +97,8 @@ class App:
             return
         host = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1").lower()
         if host not in self._hosts:
-            wrong = Response("This console does not answer to that name; `console_url` sets it.\n", 421)
-            await wrong(scope, receive, send)
+            elsewhere = await run_in_threadpool(self._elsewhere, scope["method"], host)
+            await elsewhere(scope, receive, send)
             return
 
         async def with_headers(message: Message) -> None:
@@ -108,6 +109,14 @@ class App:
             await send(message)
 
         await self._app(scope, receive, with_headers)
+
+    def _elsewhere(self, method: str, host: str) -> Response:
+        """To who wanted to open a stopped AI service, and was led here by a resolver's list: where it is said why."""
+        base = self._console.config.console_url.rstrip("/")
+        path = coach.path_of(self._console.home, host, now_us()) if base and method == "GET" else ""
+        if path:
+            return Response(b"", 302, {"location": base + path, "cache-control": "no-store"})
+        return Response("This console does not answer to that name; `console_url` sets it.\n", 421)
 
     # ---- One request -------------------------------------------------------------------------------------------------
 

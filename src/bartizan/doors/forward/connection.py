@@ -314,7 +314,8 @@ class Connection(asyncio.Protocol):
         subject = verdict.subject
         failed = policy.failed_closed(decision, subject.context, subject.history)
         case, link = await door.case(verdict)
-        notice = door.court.notice(verdict.id, decision, policy, link, case)
+        about = link if case is not None else door.explained(verdict.known)
+        notice = door.court.notice(verdict.id, decision, policy, about, case)
         if verdict.known.alternative:
             notice = replace(notice, tell=(*notice.tell, f"You may use {verdict.known.alternative} instead."))
         status = 503 if failed else 307 if page and link and decision.action is Action.JUSTIFY else 403

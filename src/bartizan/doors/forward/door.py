@@ -24,6 +24,7 @@ from bartizan.doors.forward.inside import Inside
 from bartizan.doors.forward.services import Services
 from bartizan.home.authority import Authority
 from bartizan.home.court import Intercepted
+from bartizan.inventory.restriction import slug
 from bartizan.readers.tunnel import UNKNOWN, Known, Place, Tunnel, tunnel
 
 if TYPE_CHECKING:
@@ -254,6 +255,11 @@ class Door:
             return None, None
         about = str(verdict.subject.context.host).encode()
         return await asyncio.to_thread(self.court.open_case, verdict.subject, verdict.decision, about, verdict.id)
+
+    def explained(self, known: Known) -> str | None:
+        """The console's page about a service that is stopped; None where no decision about one stopped it."""
+        base = self.court.config.console_base
+        return f"{base}/coach/{slug(known.system)}" if base and _SANCTIONED.get(known.status) is False else None
 
 
 def _now_us() -> int:

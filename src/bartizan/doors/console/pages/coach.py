@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bartizan.catalogue.hostnames import hostname
 from bartizan.core.errors import InputError, UsageError
 from bartizan.doors.console.answers import Done, Page
 from bartizan.doors.console.pages.mine import Links
@@ -23,6 +24,7 @@ from bartizan.readers.logs.visit import DAY_US
 if TYPE_CHECKING:
     from bartizan.catalogue.listing import Pattern
     from bartizan.doors.console.asked import Asked
+    from bartizan.home import Home
     from bartizan.inventory.exceptions import UseException
     from bartizan.inventory.system import Standing, System
 
@@ -54,6 +56,16 @@ def coach(asked: Asked) -> Page:
     # A program that was led here asked for something it did not get.
     status = (403 if found is not None else 404) if asked.as_json else 200
     return Page("coach.html", values, status, value=value, css=CSS)
+
+
+def path_of(home: Home, host: str, now_us: int) -> str:
+    """The page about the service at a host, where that is stopped; "" for every other host."""
+    try:
+        service = in_force(home).lookup(hostname(host) or "").service
+    except InputError:
+        return ""  # The catalogue's overlay does not hold.
+    standing = statuses(home).standings(now_us).get(service.id) if service is not None else None
+    return f"/coach/{slug(standing.system)}" if standing is not None and standing.decided.closed else ""
 
 
 def ask(asked: Asked) -> Done:

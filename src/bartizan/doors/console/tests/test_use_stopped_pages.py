@@ -102,6 +102,23 @@ def test_a_stopped_person_reads_what_why_what_instead_and_whom_to_ask(up: Runnin
     assert "only for those here who have an exception." in unescape(up.browser().get("/coach/perplexity").text)
 
 
+def test_whoever_a_resolver_led_here_is_led_to_the_page_that_says_why(tmp_path: Path) -> None:
+    with console(tmp_path / "led", config="console_url: https://ai.example.org\n") as up:
+        told(up.home, NOW)
+        decided(up.home, NOW)
+        answer = up.browser().get("/a/path?q=1", host="chat.deepseek.com")
+        assert (answer.status, answer.headers["location"]) == (302, "https://ai.example.org/coach/deepseek")
+        assert answer.body == b"" and answer.headers["cache-control"] == "no-store"
+        assert up.browser().get("/", host="www.perplexity.ai:80").headers["location"].endswith("/coach/perplexity")
+        for other in ("chatgpt.com", "evil.example", "chat.deepseek.com.evil.example", "[::", "a b"):
+            assert up.browser().get("/", host=other).status == 421
+        assert up.browser().post("/coach/deepseek/ask", host="chat.deepseek.com").status == 421
+
+
+def test_without_an_address_for_links_nobody_is_led_anywhere(up: RunningConsole) -> None:
+    assert up.browser().get("/", host="chat.deepseek.com").status == 421
+
+
 def test_a_title_holds_no_tags_and_says_what_is_in_it(up: RunningConsole) -> None:
     register(up.home).set("deepseek", {"name": "A <b>bold</b> & name"}, "ada@example.org", NOW)
     title = up.browser().get("/coach/deepseek").text.partition("<title>")[2].partition("</title>")[0]
@@ -122,11 +139,11 @@ def test_of_what_is_not_stopped_nothing_is_told(up: RunningConsole, id_: str) ->
     assert "ChatGPT" not in answer.text and "<script>" not in answer.text.lower().partition("<main")[2]
 
 
-def test_lists_write_an_id_in_their_own_way(up: RunningConsole) -> None:
+def test_an_id_of_ones_own_is_written_in_lists_as_it_is(up: RunningConsole) -> None:
     own = register(up.home)
     own.add("our.own_tool", "ada", NOW)
     own.decide("our.own_tool", Status.BLOCKED, "ada", NOW, why="x")
-    assert "our.own_tool" in up.browser().get("/coach/our-own-tool").text
+    assert "our.own_tool" in up.browser().get("/coach/our.own_tool").text
 
 
 def test_a_program_gets_json(up: RunningConsole) -> None:
