@@ -31,8 +31,11 @@ class Merging:
         self._domains: dict[str, Service] = {}
         self.patterns: dict[tuple[str, str], Pattern] = {}
         ours: dict[str, Pattern] = {}
+        self._apis: dict[str, Service] = {}
         for row in tables.services:
             service = self._ours(row)
+            if service.category == "api":
+                self._apis.setdefault(service.vendor, service)
             for marked in row["hosts"].split():
                 mark, _, host = marked.rpartition(":")
                 ours[host] = Pattern(host, "suffix", TIERS[_MARK[mark]], service, _endpoint(host), OURS)
@@ -45,7 +48,13 @@ class Merging:
             self.patterns.setdefault((host, "suffix"), pattern)
         self.signals: dict[str, dict[str, Service]] = {}
         for row in tables.signals:
-            self.signals.setdefault(row["kind"], {})[row["value"]] = self._service(row)
+            self.signals.setdefault(row["kind"], {})[row["value"]] = self._called_by_code(row, self._service(row))
+
+    def _called_by_code(self, row: Row, service: Service) -> Service:
+        """Packages and variables are for the vendor's API, which lists call by the same name as its chat for people."""
+        if row["category"] != "api" or service.category == "api" or not row["kind"].startswith(("package:", "env")):
+            return service
+        return self._apis.get(service.vendor, service)
 
     def _ours(self, row: Row) -> Service:
         service = Service(slug(row["service"]), row["service"], row["vendor"], row["category"], row["audience"])

@@ -164,8 +164,11 @@ def test_patterns_of_a_service_come_by_tier() -> None:
 
 
 def test_signals_name_services() -> None:
-    assert CATALOGUE.signals("package:pypi")["openai"].vendor == "OpenAI"
-    assert CATALOGUE.signals("env")["ANTHROPIC_API_KEY"].vendor == "Anthropic"
+    # What code calls is the vendor's API, not the chat for people that lists call by the same name.
+    assert CATALOGUE.signals("package:pypi")["openai"].id == "openai-api"
+    assert CATALOGUE.signals("env")["ANTHROPIC_API_KEY"].id == "anthropic-api"
+    assert CATALOGUE.signals("package:npm")["ollama"].id == "ollama"
+    assert CATALOGUE.signals("app_name")["ChatGPT"].id == "chatgpt"
     assert CATALOGUE.signals("process")["ollama"].id == "ollama"
     assert CATALOGUE.signals("no such kind") == {}
     assert "entra_app_id" in CATALOGUE.kinds()
