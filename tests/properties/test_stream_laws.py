@@ -197,6 +197,11 @@ def asked(dialect, n=1):
     return dialect.request(read_body(orjson.dumps(body)), Context())
 
 
+def runs(text):
+    """Whether a run is as long as a match may be: its end may be held back alone, and its event leaves in two."""
+    return any(re.search(f"[{re.escape(one.alphabet)}]{{{one.reach},}}", text) for one in (CARD, KEY))
+
+
 def played(stream, raw, data):
     sent = b"".join([stream.feed(piece) for piece in cut(raw, data)])
     ending = stream.finish(True)
@@ -226,7 +231,7 @@ def test_a_client_reads_the_edited_text_of_every_choice(answers, hold, data):
     assert out.count(b'"finish_reason":"stop"') == len(answers)
     assert out.endswith(b"data: [DONE]\n\n")
     assert not ending.refused
-    if not ending.decision.edits:
+    if not ending.decision.edits and not any(map(runs, answers)):
         assert out == raw
 
 
@@ -271,7 +276,7 @@ def test_a_client_reads_the_edited_text_of_every_block(blocks, hold, data):
             assert orjson.loads(read) == {"q": whole(text, patterns)}
         elif not hold:
             assert read == whole(text, patterns)
-    if not ending.decision.edits:
+    if not ending.decision.edits and not any(map(runs, (text for _, text in blocks))):
         assert out == raw
 
 
