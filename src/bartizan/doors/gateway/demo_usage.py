@@ -22,7 +22,7 @@ HABITS = (
     ("lena@example.org", "chat.deepseek.com", 2, 8_000),
     ("lena@example.org", "otter.ai", 1, 400_000),
 )
-ORDINARY = ("www.bbc.co.uk", "deb.debian.org", "outlook.office365.com", "notopenai.example", "www.dbahn.example")
+ORDINARY = ("www.bbc.co.uk", "www.zeit.de", "outlook.office365.com", "notopenai.example", "www.dbahn.example")
 LOOK_ALIKE = "chatgpt.com.sign-in.example"
 
 

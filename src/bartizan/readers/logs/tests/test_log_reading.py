@@ -23,11 +23,11 @@ from bartizan.readers.logs.visit import Evidence, Tally, Visit
 
 SQUID = [
     f"176760720{n % 10}.000 1 10.0.0.{n % 200} TCP_TUNNEL/200 9 CONNECT {host}:443 - HIER_DIRECT/203.0.113.9 -"
-    for n, host in enumerate(["chatgpt.com", "www.bbc.co.uk", "deb.debian.org", "claude.ai", "pypi.org"] * 40)
+    for n, host in enumerate(["chatgpt.com", "www.bbc.co.uk", "www.zeit.de", "claude.ai", "www.rijksmuseum.nl"] * 40)
 ]
 CLF = [
     f'10.1.0.{n % 200} - - [05/Jan/2026:10:00:00 +0000] "CONNECT {host}:443 HTTP/1.1" 200 9'
-    for n, host in enumerate(["api.openai.com", "www.bbc.co.uk", "deb.debian.org", "pypi.org"] * 50)
+    for n, host in enumerate(["api.openai.com", "www.bbc.co.uk", "www.zeit.de", "www.rijksmuseum.nl"] * 50)
 ]
 DNS = [
     json.dumps({"T": "2026-01-05T10:00:00Z", "QH": host, "QT": "A", "QC": "IN", "CP": "", "IP": f"10.2.0.{n % 200}"})
