@@ -42,9 +42,9 @@ bench: $(VENV)/.dev  ## run every benchmark and print what RESULTS.md holds
 	$(BIN)/python -m benchmarks
 
 lock:  ## pin new versions; needs uv on the PATH
-	for part in run dev build local; do \
+	for part in run dev build local assess; do \
 	  source=requirements/$$part.in; more=; \
-	  case $$part in run) source=pyproject.toml;; dev) more="pyproject.toml -c requirements/run.txt";; local) more=--no-deps;; esac; \
+	  case $$part in run) source=pyproject.toml;; dev) more="pyproject.toml -c requirements/run.txt";; local) more=--no-deps;; assess) more="-c requirements/run.txt -c requirements/dev.txt";; esac; \
 	  uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	    --no-annotate -q $$source $$more -o requirements/$$part.txt || exit 1; \
 	done
@@ -67,7 +67,15 @@ $(VENV)/.run: $(VENV)/.build requirements/run.txt requirements/local.txt pyproje
 	$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.run requirements/dev.txt
+# torch's CPU and CUDA builds differ in hash, and opacus asks for torch: both by version alone.
+$(VENV)/.assess: $(VENV)/.run requirements/assess.txt
+	@echo "== installing what models are measured with"
+	$(PIP) install --require-hashes -r requirements/assess.txt
+	$(PIP) install torch==2.13.0
+	$(PIP) install --no-deps opacus==1.6.0
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.assess requirements/dev.txt
 	@echo "== installing what tests and checks need"
 	$(PIP) install --require-hashes -r requirements/dev.txt
 	@touch $@

@@ -1,0 +1,113 @@
+"""What is measured: one model, whatever it was made with, as scores for rows.
+
+A kind of model is an adapter in `targets/` that fills in a `Target`; everything else asks the target alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bartizan.assess.errors import Spent
+from bartizan.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from bartizan.assess.forest import Forest
+
+Array = NDArray[Any]  # rows first: (n, …)
+BATCH = 512
+
+
+class Output(StrEnum):
+    """What a model's answer is."""
+
+    LOGITS = "logits"
+    PROBABILITIES = "probabilities"
+    LABELS = "labels"  # one-hot rows
+
+
+class Refit(Protocol):
+    """Trains the same architecture anew: shadow models, a thief's copy, a repaired model."""
+
+    recipe: str  # how it is trained, in one sentence for the report
+
+    def __call__(self, x: Array, y: Array, seed: int) -> Target:
+        """A new target of the same kind, trained on rows `x` and labels `y` (ints) or soft labels (n, classes)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """scores = x @ weights + bias: `weights` (features, classes), `bias` (classes), float64, over flattened rows."""
+
+    weights: Array
+    bias: Array
+
+
+@dataclass(slots=True)
+class Target:
+    """A model under measurement. `answer` maps (n, *shape) rows of `dtype` to (n, classes) scores, as the model does.
+
+    What a kind of model cannot do stays None: `module` gives a torch module in evaluation mode that maps the same rows
+    to scores, differentiably (`torch.nn.Module`; called once); `forest` and `linear` give the model as tables, exactly;
+    `refit` trains it anew. `queries` counts rows asked; over `cap` raises Spent.
+    """
+
+    name: str
+    kind: str  # onnx, lightgbm, xgboost, scikit-learn, torch, callable, http
+    digest: str  # sha256 of the file or source, hex; "" for a callable
+    shape: tuple[int, ...]  # of one row
+    classes: int
+    output: Output
+    answer: Callable[[Array], Array]
+    dtype: Any = np.float32
+    module: Callable[[], Any] | None = None
+    forest: Callable[[], Forest] | None = None
+    linear: Callable[[], Linear] | None = None
+    refit: Refit | None = None
+    cap: int | None = None
+    queries: int = 0
+    notes: list[str] = field(default_factory=list)  # what the adapter noticed and the report must say
+    batch: int = BATCH
+
+    def scores(self, x: Array) -> Array:
+        """(n, classes) float64 of (n, *shape) rows, in batches that are halved where memory runs out."""
+        rows = np.ascontiguousarray(x, dtype=self.dtype)
+        if rows.shape[1:] != self.shape:
+            raise UsageError(f"{self.name} takes rows of shape {self.shape}, not {rows.shape[1:]}")
+        if self.cap is not None and self.queries + len(rows) > self.cap:
+            raise Spent(f"{self.name} may be asked {self.cap:,} rows, and was asked {self.queries:,}")
+        out, at = np.empty((len(rows), self.classes), np.float64), 0
+        while at < len(rows):
+            part = rows[at : at + self.batch]
+            try:
+                out[at : at + len(part)] = self.answer(part)
+            except MemoryError:
+                if self.batch == 1:
+                    raise UsageError(f"there is no memory for one row of {self.name}") from None
+                self.batch //= 2
+                continue
+            self.queries += len(part)
+            at += len(part)
+        return out
+
+    def log_probabilities(self, x: Array) -> Array:
+        """(n, classes) log-probabilities, whatever the model's answers are."""
+        return log_probabilities(self.scores(x), self.output)
+
+    def labels(self, x: Array) -> Array:
+        """(n,) the class each row is given: the first of the highest scores."""
+        return np.argmax(self.scores(x), axis=1)
+
+
+def log_probabilities(scores: Array, output: Output) -> Array:
+    """Scores as log-probabilities: a stable log-softmax of logits; logarithms, bounded below at 1e-12, of the rest."""
+    if output is Output.LOGITS:
+        shifted = scores - scores.max(axis=1, keepdims=True)
+        return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+    return np.asarray(np.log(np.clip(scores, 1e-12, None)))
