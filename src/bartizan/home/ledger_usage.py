@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -26,7 +27,7 @@ from bartizan.store.logfile import LogFile, logs
 
 DOORS = frozenset({"gateway", "forward"})
 PASSED = frozenset({Action.ALLOW.name.lower(), Action.WARN.name.lower()})
-AT_ONCE = 20_000  # Records in one step.
+AT_ONCE = 5_000  # Records in one step, some tens of MB.
 MAX_WORD = 120
 
 
@@ -43,8 +44,17 @@ class Refreshed:
         return tuple(id_ for fed in self.fed for id_ in fed.new)
 
 
-def refresh(home: Home, now_us: int, catalogue: Catalogue | None = None) -> Refreshed:
-    """Bring the register up to the ledger. Raises StoreError; UsageError where another process does it just now."""
+def _never() -> bool:
+    return False
+
+
+def refresh(
+    home: Home, now_us: int, catalogue: Catalogue | None = None, *, stopping: Callable[[], bool] = _never
+) -> Refreshed:
+    """Bring the register up to the ledger, or as far as it is when `stopping`, asked after each step, says so.
+
+    Raises StoreError; UsageError where another process does it just now.
+    """
     known = catalogue or in_force(home)
     own = register(home, known)
     upstreams = {name: urlsplit(one.url).hostname or "" for name, one in home.config.upstreams.items()}
@@ -61,6 +71,8 @@ def refresh(home: Home, now_us: int, catalogue: Catalogue | None = None) -> Refr
                 end = step[-1].seq + 1
                 fed.append(_step(own, systems, [parse(row) for row in step], head, begin, end, now_us))
                 read, begin = read + len(step), end
+                if stopping():
+                    return Refreshed(read, tuple(fed))
     return Refreshed(read, tuple(fed))
 
 

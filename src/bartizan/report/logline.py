@@ -46,6 +46,7 @@ EVENTS = MappingProxyType(
         "slow-loop": ("stalled_ms",),
         "console-behind": ("why",),
         "console-store": ("why",),
+        "register-behind": ("why",),
         "notice-delayed": ("channel", "why"),
         "notice-failed": ("channel", "why"),
     }

@@ -3,6 +3,7 @@
     supervisor ─┬─ gateway 0 ─ its workers      every gateway process listens on the same port (SO_REUSEPORT) and
                 ├─ gateway 1 ─ its workers      writes a log of its own
                 ├─ console                      pages for people; the gateways do not know it
+                ├─ register                     the ledger's use of AI, and exceptions behind their time
                 ├─ notices                      where somebody is to be told of cases and alarms
                 └─ local model                  loopback, with a key that only the gateways are told
 
@@ -28,7 +29,9 @@ from bartizan.home.metrics import Totals
 from bartizan.report.logline import Log
 
 MAX_GATEWAYS = 4  # By default; `--workers` may say more.
-CONSOLE, NOTICES = "bartizan.doors.console.process", "bartizan.doors.notify.process"  # run, not imported
+# Run, not imported:
+CONSOLE, NOTICES = "bartizan.doors.console.process", "bartizan.doors.notify.process"
+REGISTER = "bartizan.doors.usage.process"
 START_S = 60.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 10.0
 STEADY_S = 60.0  # Who ran for so long gets no longer pause than the first time.
@@ -100,7 +103,7 @@ class Supervisor:
         self._gateways = [Child(n, "bartizan.doors.gateway.process", f"gateway-{n}") for n in range(count)]
         wanted = any(upstream.protocol is Protocol.LOCAL for upstream in config.upstreams.values())
         self._model = Child(-1, "bartizan.doors.gateway.local", "local-model") if model and wanted else None
-        self._others: list[Child] = []  # that the gateways live without: console, notices
+        self._others: list[Child] = []  # that the gateways live without: register, console, notices
         self._listener: socket.socket | None = None  # the console's
         self._local: Message = {}
         self._totals = Totals()
@@ -130,6 +133,7 @@ class Supervisor:
             # Where a free port was asked for, links name the one it became.
             self._config = replace(self._config, console=replace(console, port=self._listener.getsockname()[1]))
             self._others.append(Child(-1, CONSOLE, "console", (self._listener.fileno(),)))
+        self._others.append(Child(-1, REGISTER, "register"))
         if self._config.notify.wanted:
             self._others.append(Child(-1, NOTICES, "notices"))
         children = [*self._gateways, *self._others, *([self._model] if self._model else [])]
