@@ -1,19 +1,24 @@
 """AdGuard Home: `querylog.json`, one object a query.
 
 `Result.Reason` tells what was filtered: block lists, safe browsing, parental control and blocked services deny; a
-search that was made safe does not. A rewrite denies where it leads to the null address or nowhere.
+search that was made safe does not. A rewrite denies where it leads to the null address or nowhere. `Answer` is what the
+client was told, a DNS message in base64.
 
 Source: AdGuard Home, internal/querylog (the entry of the log), internal/filtering (reasons).
 """
 
 from __future__ import annotations
 
+import binascii
 from collections.abc import Iterator
+from ipaddress import ip_address
 
+from bartizan.readers.logs.dns_message import message
 from bartizan.readers.logs.fields import Record, inner, raw, share, somebody, text
 from bartizan.readers.logs.stamps import micros
 from bartizan.readers.logs.visit import Evidence, Format, Sample, Tally, Unit, Visit, Wanted
 
+MAX_ANSWER = 90_000  # Characters: a message has at most 65,535 bytes.
 _BLOCK_LIST, _SAFE_BROWSING, _PARENTAL, _INVALID, _SAFE_SEARCH, _SERVICE = 3, 4, 5, 6, 7, 8
 _DENIES = frozenset({_BLOCK_LIST, _SAFE_BROWSING, _PARENTAL, _INVALID, _SERVICE})
 _REWRITTEN = frozenset({9, 10, 11})
@@ -35,13 +40,21 @@ def read(source: Iterator[Record], wanted: Wanted, tally: Tally) -> Iterator[Vis
         host = raw(name)
         if wanted[host] is None:
             continue
-        yield Visit(
-            micros(record.get("T"), tally),
-            somebody(text(record.get("IP")), text(record.get("CID"))),
-            host,
-            Evidence.RESOLVED,
-            denied=_denied(inner(record, "Result")),
-        )
+        at_us, client = micros(record.get("T"), tally), text(record.get("IP"))
+        if client and (answer := message(_packed(record.get("Answer")))) is not None:
+            for address in answer.addresses:
+                tally.answers.told(client, str(ip_address(address)), host, at_us, answer.ttl_s)
+        actor = somebody(client, text(record.get("CID")))
+        yield Visit(at_us, actor, host, Evidence.RESOLVED, denied=_denied(inner(record, "Result")))
+
+
+def _packed(answer: object) -> bytes:
+    if not isinstance(answer, str) or len(answer) > MAX_ANSWER:
+        return b""
+    try:
+        return binascii.a2b_base64(answer)
+    except ValueError:  # No message, then: the question stands by itself.
+        return b""
 
 
 def _denied(result: Record) -> bool:
@@ -61,4 +74,5 @@ FORMAT = Format(
     recognise=recognise,
     read=read,
     source="AdGuard Home, internal/querylog and internal/filtering",
+    answers=True,
 )

@@ -7,6 +7,7 @@ upload.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right, insort
 from operator import attrgetter
 from typing import NamedTuple
@@ -18,6 +19,10 @@ SLACK_US = 60_000_000  # Clocks of two machines.
 LOOKED_BACK = 8  # Spans that began before a flow, the nearest first.
 ALONE = "flows have no names: addresses alone prove nothing, logs of name servers of the same run do"
 FORGOTTEN = "answers beyond 100,000 of name servers: the oldest were forgotten"
+
+
+_ADDRESS = re.compile(r"(?=.*[.:])[0-9A-Fa-f.:]{2,45}")  # Name servers also answer with aliases and texts.
+_NULL = frozenset({"0.0.0.0", "::"})  # noqa: S104 - an answer, no address to listen on
 
 
 class _Answer(NamedTuple):
@@ -42,6 +47,8 @@ class Answers:
 
     def told(self, client: str, address: str, host: bytes, at_us: int, ttl_s: int) -> None:
         """A client was told an address. What was told of it before stays true of its own time."""
+        if address in _NULL or not _ADDRESS.fullmatch(address):
+            return
         kept_us = min(max(ttl_s, LEAST_S), MOST_S) * 1_000_000
         new = _Answer(at_us - SLACK_US, at_us + kept_us + SLACK_US, host)
         spans = self._told.setdefault((client, address), [])

@@ -5,12 +5,14 @@ Source: RFC 1035, 4.1 and 4.1.4 (compression).
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 MAX_JUMPS = 32
 MAX_RECORDS = 64
 _A, _AAAA = 1, 28
 QUERY, REFUSED = 0, 5
+_NO_LABEL = re.compile(rb"[./\\?#@\[\]]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,10 @@ def message(data: bytes) -> Message | None:
 
 
 def _name(data: bytes, at: int) -> tuple[bytes | None, int]:
-    """A name, and where the message goes on behind it; None where it is broken. Labels with a dot in them are none."""
+    """A name, and where the message goes on behind it; None where it is broken.
+
+    A label with a dot in it, or with what would end the host of a URL, would be read as another name: it is none.
+    """
     labels: list[bytes] = []
     end = -1
     size = 0
@@ -58,7 +63,7 @@ def _name(data: bytes, at: int) -> tuple[bytes | None, int]:
             continue
         label = data[at + 1 : at + 1 + length]
         size += length + 1
-        if length > 63 or len(label) < length or size > 255 or b"." in label:
+        if length > 63 or len(label) < length or size > 255 or _NO_LABEL.search(label):
             return None, at
         labels.append(label)
         at += 1 + length

@@ -17,7 +17,16 @@ NOBODY = frozenset(
 DENIED = re.compile(r"block|den(?:y|ied)|drop|reset|reject|refus|forbid|prevent|quarantin", re.IGNORECASE)
 _AUTHORITY_ENDS = re.compile(rb"[/?#\\\s\"<>]")  # A browser reads a backslash as a slash.
 _SCHEME = re.compile(rb"\s*(?:[A-Za-z][A-Za-z0-9+.-]{1,15}:)?//")
-_PAIR = re.compile(rb'(?:^(?:<\d{1,3}>)?|(?<=[\s,;|\[]))([A-Za-z_][\w.-]*)=(?:"((?:[^"\\]++|\\.)*+)"?|([^\s",]*))')
+# A backslash before a quote escapes it, or ends a value such as `DOMAIN\\`. It ends the value where the next field in
+# quotes begins behind it, perhaps after some without: nobody who is quoted can write a quote that is not escaped.
+_ENDS = (
+    rb'"(?:\s*$|(?:[\s,;|]{1,4}+[A-Za-z_][\w.-]{0,63}+=[^\s",;|]{1,256}+){0,8}+'
+    rb'[\s,;|]{1,4}+[A-Za-z_][\w.-]{0,63}+="[^\s,;|])'
+)
+_PAIR = re.compile(
+    rb"(?:^(?:<\d{1,3}>)?|(?<=[\s,;|\[]))([A-Za-z_][\w.-]*)="
+    rb'(?:"((?:[^"\\]++|\\(?:(?!' + _ENDS + rb').)?+)*+)"?|([^\s",]*))'
+)
 
 # A value up to where a host surely ends, and up to where the name of an application does.
 _HOST = re.compile(rb':?\s?"?((?:[A-Za-z][A-Za-z0-9+.-]{1,15}:)?(?://)?[^\s"/?#\\^|,;<>=]{1,512})')

@@ -14,7 +14,7 @@ from itertools import chain
 from bartizan.readers.logs import records, sniff
 from bartizan.readers.logs.formats import formats
 from bartizan.readers.logs.source import blocks, peeked, text, unpacked
-from bartizan.readers.logs.visit import Format, Sample, Tally, Unit, Visit, Wanted
+from bartizan.readers.logs.visit import Evidence, Format, Sample, Tally, Unit, Visit, Wanted
 
 HEAD_BYTES = 256 * 1024
 KNOWN_BYTES = 16 * 1024
@@ -22,6 +22,7 @@ RISEN = 20  # A block is looked through once more where every so manieth line is
 MAX_MORE = 4  # Formats beside the first, in one block.
 TEXT = (Unit.LINE, Unit.RECORD)
 JSON = re.compile(rb'[\0\s]*(?:\[\s*)?\{\s*["}]')
+_NO_NAME = re.compile(rb"[/\\?#@]")
 NO_FORMAT = "no known format"
 
 Add = Callable[[Visit], None]
@@ -34,11 +35,13 @@ class Read:
     Args:
         formats: Lines or records (bytes, where it is no text) by the id of the format that took them.
         head: Its first bytes, unpacked, which a source is known by.
+        size: How many bytes came, unpacked.
     """
 
     tally: Tally
     formats: dict[str, int] = field(default_factory=dict)
     head: bytes = b""
+    size: int = 0
 
     def took(self, format_: Format, count: int) -> None:
         """Counts what a format took."""
@@ -97,7 +100,7 @@ class _Source:
         self._read = into
 
     def read(self, chunks: Iterator[bytes]) -> Read:
-        head, chunks = peeked(unpacked(chunks, self._tally), HEAD_BYTES)
+        head, chunks = peeked(self._sized(unpacked(chunks, self._tally)), HEAD_BYTES)
         self._read.head = head[:KNOWN_BYTES]
         binary = self._as or sniff.best(sniff.of_bytes(head), (Unit.BYTES,))
         if binary is not None and binary.unit is Unit.BYTES:
@@ -111,10 +114,17 @@ class _Source:
             self._lines(chunks)
         return self._read
 
+    def _sized(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            self._read.size += len(chunk)
+            yield chunk
+
     def _visits(self, visits: Iterator[Visit]) -> None:
         add = self._add
         for visit in visits:
-            add(visit)
+            # What was asked of a name server is a name as a whole: a label may hold what ends the host of a URL.
+            if visit.evidence is not Evidence.RESOLVED or not _NO_NAME.search(visit.host):
+                add(visit)
 
     def _bytes(self, format_: Format, chunks: Iterator[bytes]) -> None:
         def counted() -> Iterator[bytes]:

@@ -19,6 +19,8 @@ from bartizan.readers.logs.joined import Joined
 from bartizan.readers.logs.stamps import micros
 from bartizan.readers.logs.visit import Evidence, Format, Sample, Tally, Unit, Visit, Wanted, of_request
 
+DNS = 53
+MAX_ANSWERS = 16  # Of one query.
 _HOST = re.compile(rb'"(?:sni|rrname|hostname)"\s?:\s?"([^"\\]{1,512})"')
 _OURS = re.compile(rb'"event_type"\s?:\s?"[a-z0-9_]{2,32}"')
 _WITH = (b'"flow_id":', b'"dest_ip":', b'"stats":')
@@ -75,6 +77,8 @@ def _visits(record: Record, wanted: Wanted, tally: Tally, joined: Joined) -> Ite
     at_us, client = micros(record.get("timestamp"), tally), text(record.get("src_ip"))[:LONGEST]
     if kind == "dns":
         dns = inner(record, "dns")
+        if dns.get("type") in ("answer", "response"):
+            _told(record, dns, at_us, wanted, tally)
         if dns.get("type") in ("query", "request"):
             for name in [dns.get("rrname"), *(one.get("rrname") for one in listed(dns.get("queries")))]:
                 if host := first_wanted(wanted, raw(name)):
@@ -92,6 +96,18 @@ def _visits(record: Record, wanted: Wanted, tally: Tally, joined: Joined) -> Ite
     if host:
         flow = record.get("flow_id")
         yield from joined.begun(flow, Visit(at_us, client, host, Evidence.CONNECTED))
+
+
+def _told(record: Record, dns: Record, at_us: int, wanted: Wanted, tally: Tally) -> None:
+    """Keeps the addresses of an answer: a list of records, or before version 5 one a line."""
+    names = [dns.get("rrname"), *(one.get("rrname") for one in listed(dns.get("queries")))]
+    asked = first_wanted(wanted, *map(raw, names))
+    # Whoever was told: the flow's client, or the packet's receiver where the line is about the packet.
+    client = text(record.get("dest_ip" if record.get("src_port") == DNS else "src_ip"))[:LONGEST]
+    if asked and client:
+        for one in listed(dns.get("answers"), MAX_ANSWERS) or (dns,):
+            if one.get("rrtype") in ("A", "AAAA"):
+                tally.answers.told(client, text(one.get("rdata")), asked, at_us, size(one.get("ttl")))
 
 
 def _cut_off(record: Record, wanted: Wanted, tally: Tally, joined: Joined) -> Iterator[Visit]:
@@ -112,4 +128,5 @@ FORMAT = Format(
     recognise=recognise,
     read=read,
     source="Suricata User Guide: Eve JSON Format",
+    answers=True,
 )

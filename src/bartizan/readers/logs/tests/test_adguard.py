@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+
 import pytest
 from known_hosts import visits
 from network_logs import source
 
 from bartizan.readers.logs.adguard import FORMAT
+from bartizan.readers.logs.visit import Tally
 
 
 def test_queries_and_what_was_filtered() -> None:
@@ -33,3 +36,19 @@ def test_queries_and_what_was_filtered() -> None:
 def test_reasons(result: object, denied: bool) -> None:
     record = {"T": "2026-01-05T10:00:00Z", "QH": "claude.ai", "QT": "A", "IP": "10.0.0.7", "Result": result}
     assert [visit.denied for visit in visits(FORMAT, [record])] == [denied]
+
+
+def test_addresses_that_a_client_was_told() -> None:
+    name = b"\x06claude\x02ai\0"
+    packed = bytes.fromhex("000181800001000100000000") + name + b"\0\1\0\1"
+    packed += b"\xc0\x0c\0\1\0\1\0\0\1\x2c\0\4" + bytes([203, 0, 113, 7])
+    record = {"T": "2026-01-05T10:00:00Z", "QH": "claude.ai", "QT": "A", "IP": "10.0.0.7"}
+    for answer, host in (
+        (b64encode(packed).decode(), b"claude.ai"),
+        ("no base64 \u00e4", b""),
+        ("AAAA", b""),
+        (7, b""),
+    ):
+        tally = Tally()
+        [visit] = visits(FORMAT, [record | {"Answer": answer}], tally)
+        assert tally.answers.host("10.0.0.7", "203.0.113.7", visit.time_us) == host

@@ -65,3 +65,35 @@ def test_openwrt_writes_the_year() -> None:
     line = "Mon Jan  5 10:00:00 2026 daemon.info dnsmasq[1]: 4 10.0.0.7/5123 query[A] claude.ai from 10.0.0.7"
     (visit,) = visits(FORMAT, lines(line))
     assert visit.time_us == 1_767_607_200_000_000
+
+
+def test_whoever_asked_some_lines_before_was_told_the_addresses() -> None:
+    says = "Jan  5 10:00:01 dnsmasq[812]: "
+    text = (
+        ASKED
+        + f"{says}forwarded claude.ai to 1.1.1.1\n"
+        + f"{says}query[A] www.bbc.co.uk from 10.0.0.8\n"
+        + f"{says}reply claude.ai is <CNAME>\n"
+        + f"{says}reply claude.cdn.example is 203.0.113.7\n"
+        + f"{says}reply claude.cdn.example is 203.0.113.8\n"
+        + f"{says}reply www.bbc.co.uk is 203.0.113.9\n"
+        + f"{says}cached other.example is 203.0.113.10\n"
+        + f"{says}reply claude.ai is 2001:db8::7\n"
+        + f"{says}reply other.example is 203.0.113.11\n"
+    )
+    tally = Tally(reference_us=1_767_700_000_000_000)
+    [visit] = visits(FORMAT, lines(text), tally)
+    near = visit.time_us + 1_000_000
+
+    def host(last: str, client: str = "10.0.0.7") -> bytes:
+        return tally.answers.host(client, last, near)
+
+    assert host("203.0.113.7") == host("203.0.113.8") == host("2001:db8::7") == b"claude.ai"
+    assert host("203.0.113.10") == host("203.0.113.11") == host("<CNAME>") == host("203.0.113.7", "10.0.0.8") == b""
+
+
+def test_an_answer_long_after_its_question_is_nobodys() -> None:
+    other = "Jan  5 10:00:00 dnsmasq[812]: query[A] www.bbc.co.uk from 10.0.0.7\n"
+    tally = Tally(reference_us=1_767_700_000_000_000)
+    visits(FORMAT, lines(ASKED + other * LINES * 2 + "Jan  5 10:00:09 dnsmasq[812]: reply claude.ai is 1.2.3.4"), tally)
+    assert not tally.answers

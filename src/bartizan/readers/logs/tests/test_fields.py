@@ -67,3 +67,19 @@ def test_any_bytes_at_all(line: bytes) -> None:
     cells(line)
     path(line)
     assert len(authority(line)) <= 512
+
+
+@pytest.mark.parametrize(
+    ("line", "field"),
+    [
+        (rb'user="CORP\" group="x" hostname="claude.ai"', {b"user": b"CORP\\", b"group": b"x"}),
+        (rb'user="CORP\" srcip=10.0.0.7 n=2 hostname="claude.ai"', {b"srcip": b"10.0.0.7", b"hostname": b"claude.ai"}),
+        (rb'hostname="claude.ai" user="CORP\"', {b"user": b"CORP\\", b"hostname": b"claude.ai"}),
+        # What is quoted inside begins no field.
+        (rb'agent="x\" hostname=\"evil.test\" y" action="pass"', {b"hostname": None, b"action": b"pass"}),
+        (rb'agent="x\" hostname=evil.test" action="pass"', {b"hostname": None, b"action": b"pass"}),
+        (rb'agent="x\" hostname=evil.test k=" action="pass"', {b"hostname": None, b"action": b"pass"}),
+    ],
+)
+def test_a_backslash_at_the_end_of_a_value_swallows_nothing(line: bytes, field: dict[bytes, bytes | None]) -> None:
+    assert {key: pairs(line).get(key) for key in field} == field

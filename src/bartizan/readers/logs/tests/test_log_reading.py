@@ -199,3 +199,11 @@ def test_nothing_is_mixed_up(seen: list[tuple[str, bytes, bool]]) -> None:
         found.add(Visit(0, actor, host, Evidence.RESOLVED, denied=denied), wanted())
     counted = {(one.actor, one.host.encode(), one.denied): one.visits for one in found}
     assert counted == {key: seen.count(key) for key in seen}
+
+
+@pytest.mark.parametrize(
+    "name", ["claude.ai/x.evil.example", "x@claude.ai", "claude.ai?x.evil.example", "a\\\\claude.ai"]
+)
+def test_what_was_asked_of_a_name_server_is_a_name_and_no_url(name: str) -> None:
+    _, found = observed(text([line.replace('"claude.ai"', f'"{name}"') for line in DNS]))
+    assert found == set()

@@ -9,7 +9,7 @@ from known_hosts import visits
 from network_logs import source
 
 from bartizan.readers.logs.suricata import FORMAT
-from bartizan.readers.logs.visit import Evidence
+from bartizan.readers.logs.visit import Evidence, Tally
 
 BASE = {"timestamp": "2026-01-05T10:00:00.000000+0100", "src_ip": "10.0.0.7", "dest_ip": "203.0.113.9", "proto": "TCP"}
 AT = 1_767_603_600_000_000
@@ -88,3 +88,22 @@ def test_the_second_question_of_a_request_counts() -> None:
 
 def test_zones_are_taken_into_account() -> None:
     assert [visit.time_us for visit in visits(FORMAT, [tls()])] == [AT]
+
+
+def test_addresses_that_a_client_was_told() -> None:
+    records = [
+        {"rrname": "claude.ai", "rrtype": "CNAME", "ttl": 300, "rdata": "claude.cdn.example"},
+        {"rrname": "claude.cdn.example", "rrtype": "A", "ttl": 300, "rdata": "203.0.113.7"},
+    ]
+    asked = {"rrname": "claude.ai", "rrtype": "A"}
+    back = {"src_ip": "10.0.0.1", "src_port": 53, "dest_ip": "10.0.0.7"}
+    for event in (
+        line("dns", dns={"version": 2, "type": "answer", "answers": records, **asked}),
+        line("dns", dns={"version": 3, "type": "response", "queries": [asked], "answers": records}),
+        line("dns", dns={"type": "answer", "ttl": 300, "rdata": "203.0.113.7", **asked}),
+        line("dns", dns={"type": "answer", "answers": records, **asked}, **back),
+    ):
+        tally = Tally()
+        assert visits(FORMAT, [event], tally) == []
+        assert tally.answers.host("10.0.0.7", "203.0.113.7", AT + 200_000_000) == b"claude.ai"
+        assert tally.answers.host("10.0.0.7", "claude.cdn.example", AT) == b""
