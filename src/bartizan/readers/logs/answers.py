@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right, insort
+from collections import OrderedDict
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -38,7 +39,8 @@ class Answers:
     """The answers of one run, over all of its sources. The oldest of too many are forgotten, and counted."""
 
     def __init__(self) -> None:
-        self._told: dict[tuple[str, str], list[_Answer]] = {}
+        # Not a dict: its first is found behind all that were taken from its front.
+        self._told: OrderedDict[tuple[str, str], list[_Answer]] = OrderedDict()
         self._count = 0
         self.forgotten = 0
 

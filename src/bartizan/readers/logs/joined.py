@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 
 from bartizan.readers.logs.visit import HANDSHAKE_BYTES, Tally, Visit, of_tunnel
@@ -18,8 +19,9 @@ class Joined:
 
     def __init__(self, tally: Tally, bound: str) -> None:
         self._tally, self._bound = tally, bound
-        self._open: dict[Hashable, Visit] = {}
-        self._early: dict[Hashable, tuple[int, int]] = {}
+        # The first of a dict is found behind all that were taken from its front; an OrderedDict knows it.
+        self._open: OrderedDict[Hashable, Visit] = OrderedDict()
+        self._early: OrderedDict[Hashable, tuple[int, int]] = OrderedDict()
         self._named = False
 
     def __bool__(self) -> bool:
@@ -41,7 +43,7 @@ class Joined:
             return
         if len(self._open) >= MAX_OPEN:
             self._tally.bound(self._bound)
-            yield self._open.pop(next(iter(self._open)))
+            yield self._open.popitem(last=False)[1]
         self._open[key] = visit
 
     def ended(self, key: object, up: int, down: int) -> Iterator[Visit]:
@@ -61,7 +63,7 @@ class Joined:
             return
         if len(self._early) >= MAX_EARLY:
             self._tally.bound(self._bound)
-            del self._early[next(iter(self._early))]
+            self._early.popitem(last=False)
         self._early[key] = (up, down)
 
     def denied(self, key: object) -> bool:

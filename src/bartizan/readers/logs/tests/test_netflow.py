@@ -71,10 +71,10 @@ def test_a_later_answer_about_the_same_address_counts() -> None:
 def test_answers_are_bounded() -> None:
     answers = Answers()
     for n in range(100_010):
-        answers.told(CLIENT, str(n), b"claude.ai", AT_US, 60)
+        answers.told(CLIENT, f"::{n:x}", b"claude.ai", AT_US, 60)
     assert answers.forgotten == 10
-    assert answers.host(CLIENT, "9", AT_US) == b""
-    assert answers.host(CLIENT, "10", AT_US) == b"claude.ai"
+    assert answers.host(CLIENT, "::9", AT_US) == b""
+    assert answers.host(CLIENT, "::a", AT_US) == b"claude.ai"
 
 
 def test_a_capture_may_hold_both_answers_and_exports() -> None:
