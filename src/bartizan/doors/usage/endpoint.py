@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from http.client import HTTPConnection, HTTPException
-from itertools import islice
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -18,15 +17,13 @@ import orjson
 from bartizan import rules
 from bartizan.config import options
 from bartizan.core.errors import InputError
+from bartizan.doors.usage.machine import Machine
 from bartizan.readers.archives import printable
 from bartizan.report.table import show as table
 
 if TYPE_CHECKING:
-    from bartizan.catalogue.catalogue import Catalogue
     from bartizan.readers.endpoint.trace import Trace
 
-MAX_FILE_BYTES = 16 << 20
-MAX_MATCHES = 20_000  # Of one pattern of folders.
 MAX_HOSTS = 5_000
 NAME = re.compile(r"(?:^|\s|export\s+|set\s+-\S*x\S*\s+)([A-Z][A-Z0-9_]{2,80})(?:=|\s+\S)")
 EXAMPLES = """\b
@@ -37,68 +34,6 @@ Examples:
   bartizan usage endpoint --probe
   bartizan usage endpoint --company example.org --record --person mara@example.org
 """
-
-
-@dataclass(slots=True)
-class Machine:
-    """Whose home is looked at, and what could not be."""
-
-    root: Path
-    catalogue: Catalogue
-    company: frozenset[str]
-    unread: list[str] = field(default_factory=list)
-
-    def under(self, patterns: Iterable[str]) -> Iterator[Path]:
-        """What matches patterns below the home, in order; a pattern from / counts only for one's own home."""
-        for pattern in patterns:
-            top = self.root
-            if pattern.startswith("/"):
-                if self.root != Path.home():
-                    continue
-                top, pattern = Path("/"), pattern[1:]
-            yield from self.matching(top, pattern)
-
-    def matching(self, folder: Path, pattern: str) -> list[Path]:
-        """What matches a pattern below a folder, in order; that there is more is told."""
-        found = list(islice(folder.glob(pattern), MAX_MATCHES + 1))
-        if len(found) > MAX_MATCHES:
-            self.unread.append(f"what else matches {pattern}, beyond {MAX_MATCHES:,} places,")
-        return sorted(found[:MAX_MATCHES])
-
-    def names(self, folder: Path) -> list[str]:
-        """What lies in a folder, sorted; nothing where it is none. What cannot be read is told."""
-        try:
-            found = list(islice(folder.iterdir(), MAX_MATCHES + 1))
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        except OSError:
-            self.unread.append(self.shown(folder))
-            return []
-        if len(found) > MAX_MATCHES:
-            self.unread.append(f"{self.shown(folder)}, beyond {MAX_MATCHES:,} names,")
-        return sorted(one.name for one in found[:MAX_MATCHES])
-
-    def shown(self, path: Path) -> str:
-        """A path as it is told: below the home."""
-        return printable(os.fspath(path.relative_to(self.root) if path.is_relative_to(self.root) else path), 4096)
-
-    def data(self, path: Path) -> bytes:
-        """A file's beginning; what cannot be read, and what comes after it, is told."""
-        try:
-            if not path.is_file():  # Opening a pipe would wait for its writer.
-                return b""
-            with path.open("rb") as file:
-                data = file.read(MAX_FILE_BYTES + 1)
-        except OSError:
-            self.unread.append(self.shown(path))
-            return b""
-        if len(data) > MAX_FILE_BYTES:
-            self.unread.append(f"{self.shown(path)}, beyond its first {MAX_FILE_BYTES >> 20} MiB,")
-        return data[:MAX_FILE_BYTES]
-
-    def is_ai(self, host: str) -> bool:
-        """Whether a host is a service of the catalogue that is nothing else."""
-        return self.catalogue.lookup(host).tier in ("A", "B", "C")
 
 
 @click.command(epilog=EXAMPLES)
@@ -314,7 +249,7 @@ def _extensions(machine: Machine, places: Mapping[str, Any]) -> Iterator[Trace]:
             tool, id_ = machine.shown(profile), manifest.parent.parent.name
             yield from extensions.chromium(id_, machine.data(manifest), tool, known, machine.is_ai)
     for profile in machine.under(places["browser"]["firefox"]):
-        if (profile / "extensions.json").is_file():
+        if machine.is_file(profile / "extensions.json"):
             data = machine.data(profile / "extensions.json")
             firefox = catalogue.signals("extension:firefox")
             yield from extensions.firefox(data, machine.shown(profile), firefox, machine.is_ai)
@@ -330,7 +265,7 @@ def _models(machine: Machine, places: Mapping[str, list[str]]) -> Iterator[Trace
             Found.MODEL, path.name.removeprefix("models--").replace("--", "/"), "Hugging Face", machine.shown(path)
         )
     for path in machine.under(places["files"]):
-        if path.is_file():
+        if machine.is_file(path):
             size = path.stat().st_size
             yield Trace(Found.MODEL, path.name, "", machine.shown(path), f"{size / 2**30:.1f} GiB")
 
@@ -374,7 +309,7 @@ def _history(machine: Machine, places: Mapping[str, list[str]]) -> Iterator[Trac
     for pattern, name, query in HISTORIES:
         for profile in machine.under(places[pattern]):
             path = profile / name
-            if not path.is_file():
+            if not machine.is_file(path):
                 continue
             counts: Counter[str] = Counter()
             try:

@@ -5,18 +5,23 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import sqlite3
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bartizan.catalogue.catalogue import Catalogue
 from bartizan.core.errors import InputError
-from bartizan.doors.usage.endpoint import MAX_FILE_BYTES, _asked, endpoint
+from bartizan.doors.usage.endpoint import _asked, endpoint
+from bartizan.doors.usage.machine import MAX_FILE_BYTES, Machine
 from bartizan.home import Home
 from bartizan.home.register import register
 from bartizan.inventory.seen import people
@@ -236,3 +241,34 @@ def test_a_foreign_database_is_not_written_and_not_waited_for(tmp_path: Path) ->
     with pytest.raises(InputError):
         list(rows(path, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"))
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.fixture
+def nobody() -> Iterator[Path]:
+    """A home, as somebody sees it who may not read everything: root may."""
+    with TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        before = os.geteuid()
+        for name in (".mozilla/firefox/closed.default", ".config/google-chrome/Default/Extensions/aaaa/1_0"):
+            (Path(folder) / name).mkdir(parents=True)
+        closed = (Path(folder) / ".mozilla/firefox", Path(folder) / ".config/google-chrome/Default/Extensions/aaaa")
+        for one in closed:
+            one.chmod(0)
+        if not before:
+            os.seteuid(65534)
+        yield Path(folder)
+        os.seteuid(before)
+        for one in closed:
+            one.chmod(0o700)
+
+
+def test_folders_that_may_not_be_listed_are_told(nobody: Path) -> None:
+    machine = Machine(nobody, Catalogue.load(), frozenset())
+    assert list(machine.under([".mozilla/firefox/*", ".mozilla/firefox/*", ".config/google-chrome/*"])) != []
+    assert machine.matching(nobody, ".config/google-chrome/Default/Extensions/*/*/manifest.json") == []
+    assert not machine.is_file(nobody / ".mozilla/firefox/closed.default/extensions.json")
+    assert machine.unread == [
+        ".mozilla/firefox",
+        ".config/google-chrome/Default/Extensions/aaaa",
+        ".mozilla/firefox/closed.default/extensions.json",
+    ]
