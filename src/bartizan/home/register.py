@@ -185,12 +185,25 @@ def take(
     pseudonyms = home.vault.pseudonyms({usage.actor for usage in given})
     fresh = [one for one in daily(given) if (one.system, pseudonyms[one.actor], one.day) in fed.changed]
     fresh.sort(key=lambda one: (-one.day, one.system, one.actor))
+    if source.begin >= 0:
+        near = fresh[:MAX_JUDGED]
+        fresh[:MAX_JUDGED] = [_day_so_far(home, one, pseudonyms[one.actor], fed.source) for one in near]
     actions: Counter[str] = Counter()
     risks: Counter[str] = Counter()
     if fresh:
         with Recorder(home, DOOR) as recorder:
             _judged(home, recorder, known(home, own, fresh[:MAX_JUDGED], now_us), now_us, actions, risks)
     return Taken(fed, actions, risks, max(0, len(fresh) - MAX_JUDGED))
+
+
+def _day_so_far(home: Home, step: Usage, person: str, source: str) -> Usage:
+    """What a source told of a day in all its steps: many small uploads are one large one."""
+    ((count, bytes_up, hosts, evidence),) = home.state.query(
+        "SELECT sum(count), sum(bytes_up), max(hosts), max(evidence) FROM usage_ "
+        "WHERE system = ? AND person = ? AND day = ? AND source = ?",
+        (step.system, person, step.day, source),
+    )
+    return replace(step, count=count, bytes_up=bytes_up, hosts=hosts, evidence=Evidence(evidence))
 
 
 def _judged(

@@ -52,7 +52,7 @@ class SourceRead:
         origin: What an operator calls it ("proxy-1"), "" where nobody did. No name of a person or a file.
         first_us: The time of its first line that has one, 0 where none has. `last_us`: of the last one.
         lines: How many were read. `junk`: how many were none of the format.
-        begin: Where this step begins, -1 where the source was read as a whole. `end`: where it ends. Same unit.
+        begin: Where this step begins, -1 where the source was read from its beginning. `end`: where it ends. Same unit.
     """
 
     kind: SourceKind
@@ -80,6 +80,7 @@ class Fed:
         left_out: Hosts that look like AI and were not kept, because the register is full.
         changed: What it told that was not known: (system, pseudonym, day).
         overlapping: Other sources of this format and origin whose time overlaps: they may tell of the same lines.
+        lasting: It is known by what tells it from others; not so a log that is short and told nothing so far.
     """
 
     source: str
@@ -90,6 +91,7 @@ class Fed:
     left_out: int = 0
     changed: frozenset[tuple[str, str, int]] = frozenset()
     overlapping: int = 0
+    lasting: bool = True
 
 
 def feed(register: Register, usages: Iterable[Usage], source: SourceRead, now_us: int) -> Fed:
@@ -142,6 +144,7 @@ class _Feeding:
             len(left_out),
             frozenset((system, person, day) for system, person, day, *_ in fresh),
             overlapping[0][0] if first_us else 0,
+            size > 0 or self._source.kind is not SourceKind.LOGS,
         )
 
     def _people(self, usages: list[Usage]) -> dict[str, str]:
@@ -235,7 +238,7 @@ class _Feeding:
         head = self._source.head[:HEAD_BYTES]
         sizes = [len(head)]
         if self._source.kind is SourceKind.LOGS:
-            if nothing and len(head) < HEAD_BYTES:
+            if nothing and len(head) < HEAD_BYTES and self._source.begin < 0:
                 # So far perhaps only a header, as others have too: it can be known again, and nothing else as it.
                 return self._digest(b"nothing yet " + head), 0, False
             shorter = self._store.query(
@@ -303,7 +306,11 @@ class _Feeding:
 
 def read_up_to(register: Register, kind: SourceKind, head: bytes, format_: str = "") -> int:
     """Where the last step of a source that grows has ended; 0 where there was none."""
-    id_ = source_id(register, kind, format_, head)
+    return end_of(register, source_id(register, kind, format_, head))
+
+
+def end_of(register: Register, id_: str) -> int:
+    """Where the last reading of a source has ended, by its id; 0 where there was none."""
     rows = register.store.query("SELECT upto FROM usage_source WHERE id = ?", (id_,))
     return int(rows[0][0]) if rows else 0
 

@@ -87,9 +87,10 @@ HOWS = ("", "declared", "locked", "imported", "used")  # weakest first
 def code(paths: tuple[Path, ...], format_: str, record: bool, home: Path | None) -> int:
     """Find the AI that code uses: packages, imports, model ids, endpoints, images, variables. Nothing is run.
 
-    Folders of dependencies (node_modules, virtual environments) are left out: lock files name what is in them.
+    Folders of dependencies (node_modules, virtual environments) are left out: lock files name what is in them. What
+    could not be read as a whole is said: exit code 3.
     """
-    from bartizan.doors.usage import observing
+    from bartizan.home.logs import observing
 
     catalogue = observing.catalogue(str(options.settings(home).home))
     walked = Walked()
@@ -114,7 +115,7 @@ def code(paths: tuple[Path, ...], format_: str, record: bool, home: Path | None)
         click.echo(f"bartizan: not read: {printable(path, 4096)}", err=True)
     if walked.large:
         click.echo(f"bartizan: of {walked.large} files only the first {MAX_FILE_BYTES >> 20} MiB were read", err=True)
-    return 3 if walked.unread else 0
+    return 3 if walked.unread or walked.large else 0
 
 
 def _keep(things: list[Thing], catalogue: Catalogue, paths: tuple[Path, ...], home: Path | None) -> None:

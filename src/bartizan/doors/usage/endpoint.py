@@ -66,7 +66,7 @@ def endpoint(
 
     Reads settings and names, never a secret: of a variable the name, of a command the program, of a token whose it is.
     """
-    from bartizan.doors.usage import observing
+    from bartizan.home.logs import observing
 
     catalogue = observing.catalogue(str(options.settings(home).home))
     machine = Machine((root or Path.home()).resolve(), catalogue, frozenset(one.lower() for one in company))

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from bartizan.catalogue.wanted import Wanted
-from bartizan.doors.usage import observing
-from bartizan.doors.usage.observing import How, Run, Told
-from bartizan.doors.usage.sources import Source, chunks, opened
+from bartizan.home.logs import observing
+from bartizan.home.logs.observing import How, Run, Told
+from bartizan.home.logs.sources import Source, chunks, opened
 from bartizan.readers.logs import reading
 from bartizan.readers.logs.observe import FULL
 from bartizan.readers.logs.visit import Format

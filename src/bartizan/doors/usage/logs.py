@@ -10,23 +10,23 @@ from dataclasses import astuple
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 import orjson
 
 from bartizan.config import options
-from bartizan.core.errors import UsageError
-from bartizan.doors.usage import answer, joining, observing, printing
-from bartizan.doors.usage.observing import How, Told
-from bartizan.doors.usage.sources import Source, Sources
+from bartizan.doors.usage import answer, joining, printing
+from bartizan.home.logs import observing, pihole
+from bartizan.home.logs.lines import lines
+from bartizan.home.logs.observing import How, Told
+from bartizan.home.logs.sources import Source, Sources
 from bartizan.report.table import show as table
 from bartizan.workers import Lost, Pool, cores
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from bartizan.doors.usage.recording import Keep
+    from bartizan.home.logs.recording import Keep
     from bartizan.report.decision import Json
 
 DEADLINE_S = 86_400.0  # One source. A TB takes some hours.
@@ -44,7 +44,6 @@ Examples:
   ssh gateway cat /var/log/dnsmasq.log | bartizan usage logs - --timezone Europe/Berlin
   bartizan usage logs --preview --save-mapping export.mapping export.csv
   bartizan usage logs --mapping export.mapping --record export.csv
-  bartizan usage logs --follow /var/log/squid/access.log
 """
 
 
@@ -60,7 +59,6 @@ Examples:
 @click.option(
     "--mapping", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Read columns as they were kept."
 )
-@click.option("--follow", is_flag=True, help="Go on while a file grows and is rotated, until interrupted.")
 @click.option("--record", is_flag=True, help="Feed the register of AI systems in --home.")
 @click.option("--origin", metavar="NAME", default="", help="With --record: what these logs are called, as in proxy-1.")
 @click.option("--jobs", type=click.IntRange(1, 64), help="Processes to work in.  [default: one a core]")
@@ -83,7 +81,6 @@ def logs(
     preview: bool,
     save_mapping: Path | None,
     mapping: Path | None,
-    follow: bool,
     record: bool,
     origin: str,
     jobs: int | None,
@@ -94,7 +91,7 @@ def logs(
 
     SOURCE is a file, a folder or `-` for standard input, also packed with gzip, zstd, bzip2 or xz. The format of each
     is told by its content. Lines that cannot be read are counted, never fatal. A source that could not be read as a
-    whole is said: exit code 3.
+    whole is said: exit code 3. `bartizan watch` reads on while logs grow.
     """
     if formats:
         _list_formats(format_)
@@ -102,7 +99,7 @@ def logs(
     if not sources:
         raise click.UsageError("say which logs to read, or --formats")
     folder = options.settings(home).home
-    how = How(as_, _zone(zone), mapping.read_text("utf-8", "replace") if mapping else "", str(folder), record)
+    how = How(as_, observing.zone(zone), mapping.read_text("utf-8", "replace") if mapping else "", str(folder), record)
     observing.format_of(how)  # A mistake is told before anything is read.
     found = Sources(sources)
     if preview or save_mapping:
@@ -111,30 +108,20 @@ def logs(
         return shown(next(iter(found)), how, save_mapping, format_)
     with ExitStack() as stack:
         keep = stack.enter_context(_recording(home, how, origin)) if record else None
-        if follow:
-            from bartizan.doors.usage.follow import followed
-
-            if len(sources) != 1 or format_ not in ("text", "jsonl"):
-                raise click.UsageError("--follow takes one file, and prints text or jsonl")
-            return followed(next(iter(found)), how, format_, candidates, keep)
         parts = joining.arranged(found, how)
         every = chain(joining.read(parts.together, how), _read(stack, parts.others, how, jobs or cores()))
-        return _told(stack, _kept(every, keep), how, format_, observations, candidates)
-
-
-def _zone(name: str) -> str:
-    try:
-        return ZoneInfo(name).key if name else ""
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise UsageError(f"no time zone is called {name!r}; it is a name such as Europe/Berlin") from None
+        code = _told(stack, _kept(every, keep), how, format_, observations, candidates)
+        for words in found.left_out():
+            click.echo(words, err=True)
+        return code
 
 
 def _list_formats(format_: str) -> None:
     from bartizan.readers.logs.formats import formats
 
-    rows: list[Json] = [
-        {"id": one.id, "title": one.title, "unit": one.unit.value, "source": one.source} for one in formats()
-    ]
+    every = [(one.id, one.title, one.unit.value, one.source) for one in formats()]
+    every.append((pihole.ID, pihole.TITLE, "row", pihole.SOURCE))
+    rows: list[Json] = [dict(zip(("id", "title", "unit", "source"), one, strict=True)) for one in sorted(every)]
     if format_ == "text":
         click.echo(table(("format", "what it is"), ((row["id"], row["title"]) for row in rows)), nl=False)
     elif format_ == "json":
@@ -157,7 +144,7 @@ def _read(stack: ExitStack, sources: Iterable[Source], how: How, jobs: int) -> I
             return None
         pool = pool or stack.enter_context(Pool(jobs, deadline_s=DEADLINE_S))
         return pool.submit(
-            "bartizan.doors.usage.observing:observed",
+            "bartizan.home.logs.observing:observed",
             source.path, source.size, source.written_us, *astuple(how),
         )  # fmt: skip
 
@@ -188,16 +175,19 @@ def _answered(source: Source, future: Future[object] | None, how: How) -> Told:
 
 
 def _recording(home: Path | None, how: How, origin: str) -> AbstractContextManager[Keep]:
-    from bartizan.doors.usage.recording import recording
+    from bartizan.home.logs.recording import recording
 
     return recording(home, how, origin)
 
 
 def _kept(every: Iterable[Told], keep: Keep | None) -> Iterator[Told]:
     """Every source, fed to the register on its way."""
+    from bartizan.home.logs.recording import said
+
     for told in every:
         if keep is not None and told.formats:
-            keep(told)
+            for words in said(told.name, keep(told)):
+                click.echo(words, err=True)
         yield told
 
 
@@ -208,7 +198,7 @@ def _told(stack: ExitStack, every: Iterable[Told], how: How, format_: str, obser
     rows: list[Json] = []
     header = True
     for told in every:
-        found = whole.add(told, answer.lines(told, sought, candidates=candidates or not observations))
+        found = whole.add(told, lines(told, sought, candidates=candidates or not observations))
         tick()
         if not observations:
             deque(found, maxlen=0)

@@ -10,9 +10,10 @@ from pathlib import Path
 import click
 
 from bartizan.core.errors import InputError, UsageError
-from bartizan.doors.usage import observing, printing
-from bartizan.doors.usage.observing import How
-from bartizan.doors.usage.sources import Source, chunks, opened, reason
+from bartizan.doors.usage import printing
+from bartizan.home.logs import observing, pihole
+from bartizan.home.logs.observing import How
+from bartizan.home.logs.sources import Source, chunks, opened, reason
 from bartizan.readers.logs import guess
 from bartizan.readers.logs.reading import told
 from bartizan.readers.logs.sniff import GUESSED
@@ -31,6 +32,9 @@ def shown(source: Source, how: How, keep: Path | None, format_: str) -> int:
     except OSError as error:
         raise InputError(reason(error), source.name) from None
     try:
+        if source.regular and not (how.as_ or how.mapping) and observing.is_database(descriptor):
+            click.echo(f"{source.name}: {pihole.TITLE} ({pihole.ID}); its columns are known, none is guessed", err=True)
+            return 0
         known, sample = told(chunks(descriptor))
     except OSError as error:
         raise InputError(reason(error), source.name) from None

@@ -17,10 +17,11 @@ from bartizan.catalogue.listing import Listed
 from bartizan.catalogue.wanted import APP, Wanted
 from bartizan.config import options
 from bartizan.core.errors import UsageError
-from bartizan.doors.usage import joining, observing
-from bartizan.doors.usage.observing import How, Told
-from bartizan.doors.usage.sources import Sources
+from bartizan.doors.usage import joining
 from bartizan.home import Home
+from bartizan.home.logs import observing
+from bartizan.home.logs.observing import How, Told
+from bartizan.home.logs.sources import Sources
 from bartizan.inventory.verify import Verified, Way, bypass
 from bartizan.inventory.verify import verify as verified
 from bartizan.report.table import show as table
@@ -73,11 +74,11 @@ def verify(sources: tuple[bytes, ...], since: str | None, as_: str, home: Path |
         raise UsageError(
             "nothing is restricted or blocked\n  bartizan usage register decide SERVICE --status blocked …"
         )
-    how, read = How(as_), list[Told]()
+    how, read, files = How(as_), list[Told](), Sources(sources)
     observing.format_of(how)
 
     def seen() -> Iterator[tuple[str, Observation]]:
-        parts = joining.arranged(Sources(sources), how)
+        parts = joining.arranged(files, how)
         alone = (observing.tell(source, how, wanted) for source in parts.others)
         for told in chain(joining.read(parts.together, how, wanted), alone):
             format_ids = max(told.formats, key=lambda id_: told.formats[id_], default="")
@@ -97,6 +98,8 @@ def verify(sources: tuple[bytes, ...], since: str | None, as_: str, home: Path |
     for told in read:
         if not told.whole:
             click.echo(f"bartizan: {told.name} could not be read as a whole", err=True)
+    for words in files.left_out():
+        click.echo(words, err=True)
     return 1 if found.through else 3 if any(not told.whole for told in read) else 0
 
 

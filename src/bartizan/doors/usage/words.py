@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from bartizan.doors.usage.answer import MAX_NAMES, MAX_PEOPLE, WORDS, Answer, Use, ordered, rfc3339
+from bartizan.doors.usage.answer import MAX_PEOPLE, WORDS, Answer, Use, ordered
+from bartizan.home.logs.lines import MAX_NAMES, rfc3339
 from bartizan.readers.logs.reading import NO_FORMAT
 from bartizan.report.table import show as table
 

@@ -12,10 +12,11 @@ import pytest
 from click.testing import CliRunner, Result
 from exported_flows import AT, ipfix, version_5
 
-from bartizan.doors.usage import joining, observing
+from bartizan.doors.usage import joining
 from bartizan.doors.usage.logs import logs
-from bartizan.doors.usage.observing import How
-from bartizan.doors.usage.sources import Sources
+from bartizan.home.logs import observing
+from bartizan.home.logs.observing import How
+from bartizan.home.logs.sources import Sources
 from bartizan.readers.logs import answers, joined
 
 CLIENT, SERVER = "10.0.0.7", "203.0.113.9"

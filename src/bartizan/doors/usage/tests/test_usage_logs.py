@@ -8,7 +8,6 @@ import gzip
 import io
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,10 +16,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bartizan.core.errors import InputError, UsageError
-from bartizan.doors.usage.follow import Following, Stopped
 from bartizan.doors.usage.logs import logs
-from bartizan.doors.usage.observing import How
-from bartizan.doors.usage.sources import Source, Sources, rotation
+from bartizan.home.logs.sources import Sources, rotation
 
 KEYS = ["file", "actor", "host", "service", "evidence", "count", "bytes_up", "first", "last"]
 
@@ -107,6 +104,8 @@ def test_a_folder_is_read_from_the_oldest_to_the_newest(tmp_path: Path) -> None:
     assert (found.links, found.twice) == (1, 1)
     result = usage_logs("--jobs", "2", "--format", "json", folder)
     value = json.loads(result.stdout)
+    assert "1 link in folders not followed" in result.stderr
+    assert "1 file met under another name as well: read once" in result.stderr
     assert [Path(one["file"]).name for one in value["sources"]] == names
     assert value["services"][0]["count"] == 4
 
@@ -221,50 +220,3 @@ def test_the_register_is_fed_once(proxy: Path, tmp_path: Path) -> None:
     again = usage_logs("--record", proxy)
     assert "it was read before: nothing counts twice" in again.stderr
     assert (tmp_path / "home").is_dir()
-
-
-def test_a_file_is_followed_through_its_rotation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "access.log"
-    path.write_text(squid("chatgpt.com") + "17676072")
-    steps = iter(range(5))
-
-    def wait(seconds: float) -> bool:
-        if not seconds:
-            return False
-        match next(steps):
-            case 0:
-                with path.open("a") as file:
-                    file.write(squid("claude.ai", second=1).removeprefix("17676072"))
-            case 1:
-                path.rename(tmp_path / "access.log.1")
-            case 2:
-                with (tmp_path / "access.log.1").open("a") as file:
-                    file.write(squid("api.openai.com", second=2))
-                path.write_text(squid("gemini.google.com", second=3))
-            case 3:
-                path.write_text("")
-                path.write_text(squid("grok.com", second=4)[:-1])
-            case _:
-                return True
-        return False
-
-    following = Following(Source(os.fsencode(path)), How(), "jsonl", candidates=False, keep=None)
-    with pytest.raises(Stopped):
-        while True:
-            following.once(wait)
-    following.told()
-    said = [json.loads(line)["host"] for line in capsys.readouterr().out.splitlines()]
-    assert said[:4] == ["chatgpt.com", "claude.ai", "api.openai.com", "gemini.google.com"]
-
-
-def test_an_interrupt_ends_the_following(tmp_path: Path) -> None:
-    path = tmp_path / "access.log"
-    path.write_text(squid("chatgpt.com"))
-    command = [sys.executable, "-m", "bartizan", "usage", "logs", "--follow", str(path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert "ChatGPT" in process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0
-        assert process.stderr is not None
-        assert "1 lines, 1 observations" in process.stderr.read()

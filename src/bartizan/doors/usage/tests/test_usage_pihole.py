@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from bartizan.doors.usage import pihole
 from bartizan.doors.usage.logs import logs
+from bartizan.home.logs import pihole
 
 # As Pi-hole 6 makes them: names and clients by number, and a view that puts them together.
 SCHEMA = """

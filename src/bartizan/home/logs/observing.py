@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bartizan.catalogue.catalogue import Catalogue
 from bartizan.catalogue.wanted import Wanted
-from bartizan.doors.usage import pihole
-from bartizan.doors.usage.sources import Source, chunks, opened, reason
+from bartizan.core.errors import UsageError
+from bartizan.home.logs import pihole
+from bartizan.home.logs.sources import Source, chunks, opened, reason
 from bartizan.readers.logs import guess
 from bartizan.readers.logs.answers import Answers
 from bartizan.readers.logs.formats import named
@@ -52,6 +53,8 @@ class Told:
     Args:
         why: Why it could not be read to its end, or "".
         head: Its first bytes, unpacked: what the register knows it by.
+        begin: Where this step of a source that grows begins, -1 where it was read from its beginning.
+        end: Where that which was read ends, in bytes, unpacked.
     """
 
     name: str
@@ -61,6 +64,8 @@ class Told:
     bounded: dict[str, int] = field(default_factory=dict)
     why: str = ""
     head: bytes = b""
+    begin: int = -1
+    end: int = 0
     observations: Observations = field(default_factory=Observations)
 
     @property
@@ -89,13 +94,14 @@ def sought(home: str = "") -> Wanted:
 def observed(path: bytes, size: int, written_us: int, *how: Any) -> object:  # Any: the fields of a How
     """What one file tells. Values alone, for they travel between processes."""
     told = tell(Source(path, size=size, written_us=written_us), How(*how))
-    return told.name, told.formats, told.lines, told.junk, told.bounded, told.why, told.head, told.observations.packed()
+    rest = (told.head, told.end, told.observations.packed())
+    return told.name, told.formats, told.lines, told.junk, told.bounded, told.why, *rest
 
 
 def received(answer: object) -> Told:
     """What `observed` gave, as it was."""
-    name, formats, lines, junk, bounded, why, head, packed = cast("tuple[Any, ...]", answer)  # As `observed` gave them.
-    return Told(name, formats, lines, junk, bounded, why, head, Observations.unpacked(packed))
+    name, formats, lines, junk, bounded, why, head, end, packed = cast("tuple[Any, ...]", answer)  # As given above.
+    return Told(name, formats, lines, junk, bounded, why, head, -1, end, Observations.unpacked(packed))
 
 
 @dataclass(slots=True)
@@ -131,17 +137,28 @@ def tell(source: Source, how: How, wanted: Wanted | None = None, run: Run | None
         tally.answers, tally.endings = run.answers, run.left.of(add)
     became: Read
     try:
-        if source.regular and not (how.as_ or how.mapping) and _is_database(descriptor):
+        if source.regular and not how.mapping and how.as_ in ("", pihole.ID) and is_database(descriptor):
             database = pihole.read(source, os.pread(descriptor, KNOWN_BYTES, 0), map_, tally, add)
             became, told.why = database, database.why
+        elif how.as_ == pihole.ID:
+            became, told.why = Read(tally), "no database of Pi-hole"
         else:
             became = read(_read(descriptor, told), map_, tally, add, format_of(how))
     finally:
         os.close(descriptor)
-    told.formats, told.lines, told.junk, told.head = became.formats, tally.read, tally.junk, became.head
+    told.formats, told.lines, told.junk = became.formats, tally.read, tally.junk
+    told.head, told.end = became.head, became.size
     if told.observations.lost:
         tally.bound(FULL, told.observations.lost)
     return told
+
+
+def zone(name: str) -> str:
+    """The name of a time zone as the database of zones has it, "" for "". Raises UsageError."""
+    try:
+        return ZoneInfo(name).key if name else ""
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise UsageError(f"no time zone is called {name!r}; it is a name such as Europe/Berlin") from None
 
 
 def tally_of(source: Source, how: How) -> Tally:
@@ -150,13 +167,14 @@ def tally_of(source: Source, how: How) -> Tally:
 
 
 def format_of(how: How) -> Format | None:
-    """The format that somebody asked for. Raises UsageError."""
+    """The format that somebody asked for; None also for a database. Raises UsageError."""
     if how.mapping:
         return guess.format_of(guess.parsed(how.mapping.encode()))
-    return named(how.as_) if how.as_ else None
+    return named(how.as_) if how.as_ not in ("", pihole.ID) else None
 
 
-def _is_database(descriptor: int) -> bool:
+def is_database(descriptor: int) -> bool:
+    """Whether a file is one of SQLite's."""
     try:
         return os.pread(descriptor, len(MAGIC), 0) == MAGIC
     except OSError:

@@ -9,12 +9,14 @@ from pathlib import Path
 
 from bartizan.catalogue.wanted import Wanted
 from bartizan.core.errors import InputError
-from bartizan.doors.usage.sources import Source
+from bartizan.home.logs.sources import Source
 from bartizan.readers.logs import pihole_ftl
 from bartizan.readers.logs.reading import Add, Read
 from bartizan.readers.logs.visit import Tally
 
 ID = "pihole-ftl"
+TITLE = "Pi-hole database (pihole-FTL.db)"
+SOURCE = 'Pi-hole documentation, "Query database"'
 MAX_ROWS = 100_000_000  # A year of a house that asks three times a second.
 STEPS_EACH = 1000  # A row of the view is some 50.
 FULL = "rows beyond 100,000,000: not read"

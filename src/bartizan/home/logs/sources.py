@@ -21,13 +21,14 @@ _NUMBER = re.compile(rb"[.-](\d{1,4})$")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file, pipe or standard input. `why` says why it will not be read."""
+    """One file, pipe or standard input. `why` says why it will not be read; `inode` is its device and number."""
 
     path: bytes
     regular: bool = True
     size: int = 0
     written_us: int = 0
     why: str = ""
+    inode: tuple[int, int] = (0, 0)
 
     @property
     def name(self) -> str:
@@ -59,6 +60,13 @@ class Sources:
             else:
                 yield from self._file(path)
 
+    def left_out(self) -> Iterator[str]:
+        """What was left out, in words, when all were met."""
+        if self.links:
+            yield f"{self.links:,} link{'s' * (self.links != 1)} in folders not followed: they may lead out of them"
+        if self.twice:
+            yield f"{self.twice:,} file{'s' * (self.twice != 1)} met under another name as well: read once"
+
     def _file(self, path: bytes) -> Iterator[Source]:
         try:
             found = _status(path)
@@ -69,8 +77,9 @@ class Sources:
         if regular and (found.st_dev, found.st_ino) in self._seen:
             self.twice += 1
             return
-        self._seen.add((found.st_dev, found.st_ino))
-        yield Source(path, regular, found.st_size, found.st_mtime_ns // 1000)
+        inode = (found.st_dev, found.st_ino)
+        self._seen.add(inode)
+        yield Source(path, regular, found.st_size, found.st_mtime_ns // 1000, inode=inode)
 
     def _below(self, folder: bytes) -> Iterator[Source]:
         folders = deque([folder])
