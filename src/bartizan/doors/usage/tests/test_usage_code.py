@@ -103,3 +103,10 @@ def test_what_code_uses_is_kept_in_the_register(project: Path, tmp_path_factory:
         found = {one.id: one for one in register(opened).systems()}
     assert found["groq"].seen.sources == ("code",) and found["groq"].seen.people == 0
     assert found["groq"].seen.count == 1 and found["groq"].waits_us is not None
+
+
+def test_a_file_that_was_cut_is_no_whole_reading(tmp_path: Path) -> None:
+    (tmp_path / "large.py").write_bytes(b"import openai\n" + b"#" * MAX_FILE_BYTES)
+    result = CliRunner().invoke(code, [str(tmp_path)], standalone_mode=False)
+    assert result.return_value == 3
+    assert "only the first 8 MiB were read" in result.stderr

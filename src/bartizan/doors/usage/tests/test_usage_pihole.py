@@ -48,6 +48,14 @@ def run(*arguments: object) -> Result:
     return done
 
 
+def test_it_is_listed_asked_for_and_previewed(database: Path, tmp_path: Path) -> None:
+    assert "pihole-ftl" in [one["id"] for one in json.loads(run("--formats", "--format", "json").stdout)["formats"]]
+    assert "its columns are known" in run("--preview", database).stderr
+    assert run("--as", "pihole-ftl", database).stdout == run(database).stdout
+    (tmp_path / "letter").write_text("Dear all,\n")
+    assert "no database of Pi-hole" in run("--as", "pihole-ftl", tmp_path / "letter").stderr
+
+
 def test_its_queries_are_visits(database: Path) -> None:
     before = database.read_bytes()
     done = run("--observations", "--format", "json", database)

@@ -1,0 +1,1 @@
+"""Logs that grow and are rotated, read for ever: `bartizan watch`."""
