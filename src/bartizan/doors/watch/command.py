@@ -55,8 +55,8 @@ def watch(
     """Follow logs while they grow and are rotated: show which AI is used, and keep it in the register of --home.
 
     SOURCE is a file or a folder; new files in a folder are picked up. Formats, --as and --mapping are those of
-    `bartizan usage logs`; columns that have to be guessed are told after 200 lines, or at once by --mapping. Each file is
-    read by itself. What an earlier run has told is not told again: where logs are rotated while nothing runs, watch
+    `bartizan usage logs`; columns that have to be guessed are told after 200 lines, or at once by --mapping. Each file
+    is read by itself. What an earlier run has told is not told again: where logs are rotated while nothing runs, watch
     their folder. Ends with Ctrl-C: exit code 3 where something could not be read as a whole.
     """
     from bartizan.doors.watch.following import Watch
