@@ -24,6 +24,10 @@ def open_target(
         from bartizan.assess.targets.onnx import open_onnx
 
         return open_onnx(path, some_rows(data))
+    if path.suffix == ".txt":
+        from bartizan.assess.targets.lightgbm import open_lightgbm
+
+        return open_lightgbm(path, some_rows(data))
     raise UsageError(f"{path.name}: no kind of model is known by the ending {path.suffix or '(none)'}")
 
 

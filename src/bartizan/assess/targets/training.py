@@ -20,7 +20,7 @@ from bartizan.assess.target import Array, Output
 from bartizan.assess.targets.graph import NORMS, Graph
 from bartizan.assess.targets.operators import Tensor
 
-STEPS = 800
+STEPS = 600
 MIN_EPOCHS, MAX_EPOCHS = 4, 50
 BATCH = 64
 RATE = 1e-3
@@ -115,7 +115,7 @@ def fit(net: Any, x: Array, y: Array, seed: int, recipe: Recipe, output: Output)
     parameters = [one for one in net.parameters() if one.requires_grad]
     epochs = recipe.epochs or epochs_for(len(inputs))
     steps = ceil(len(inputs) / recipe.batch)
-    optimiser = torch.optim.Adam(parameters, lr=RATE)
+    optimiser = torch.optim.Adam(parameters, lr=RATE, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.rate, total_steps=max(epochs * steps, 2))
     generator = torch.Generator().manual_seed(seed)
     state = torch.get_rng_state()
