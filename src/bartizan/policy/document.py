@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from bartizan.core.errors import PolicyError, Problem
@@ -66,6 +67,7 @@ Node = Text | List | Map
 Event = Any  # ruamel.yaml's events; their attributes have no types.
 
 
+@lru_cache(maxsize=4)  # Whoever starts, checks or edits a policy reads the same text several times over.
 def parse(text: str, name: str) -> Node:
     """The one document in `text`. Raises PolicyError for what is not YAML, and for YAML that nobody should write."""
     from ruamel.yaml import YAML
