@@ -28,6 +28,8 @@ XSS = (
     "<!--",
     "]]><style>*{display:none}</style>",
 )
+# All of them in one, and those that need the first place in what they are put into.
+PLACED = ("".join(XSS), XSS[3], XSS[5], XSS[8])
 BIDI = "\u202eevil\u2066\u2069\u200f abc \u05d0\u05d1\u05d2 \u061c"
 HIDDEN = "zero\u200b\u200b\u200bwidth \U000e0049\U000e0067 \x00 \x1b[31m \ud800".encode("utf-8", "replace").decode()
 ALL = "all@example.org"
@@ -162,7 +164,7 @@ def test_what_sources_and_people_say_of_ai_is_not_markup(up: Scene, opened: Cont
     harmless(stopped, up)
 
 
-@pytest.mark.parametrize("one", XSS)
+@pytest.mark.parametrize("one", PLACED)
 def test_what_stands_in_an_address_is_not_markup(one: str, up: Scene, opened: Contexts) -> None:
     context, watch = opened(up.url)
     page = up.signed_in(context, ALL, *Role).new_page()

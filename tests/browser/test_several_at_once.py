@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from browsing import THEMES, Contexts, kept, look, press, violations
+from browsing import AXED, THEMES, Contexts, kept, look, pale, press, violations
 from playwright.sync_api import Page, expect
 from scene import Scene, scene
 from values import aws_key
@@ -56,7 +56,9 @@ def examine(page: Page, name: str) -> None:
             page.set_viewport_size({"width": width, "height": 1000})
             look(page)
             kept(page, f"several-{name}-{theme}-{width}")
-            assert violations(page) == [], (name, theme, width)
+            assert pale(page) == [], (name, theme, width)
+            if (theme, width) in AXED:
+                assert violations(page) == [], (name, theme, width)
 
 
 def test_keys_alone_choose_rows_preview_and_confirm(up: Scene, page: Page) -> None:
