@@ -32,6 +32,15 @@ def up(tmp_path: Path) -> Iterator[RunningConsole]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningConsole]:
+    """The same, for tests that change nothing of the register."""
+    with console(tmp_path_factory.mktemp("shared") / "home") as running:
+        told(running.home, NOW)
+        decided(running.home, NOW)
+        yield running
+
+
 # ---- What is restricted ----------------------------------------------------------------------------------------------
 
 
@@ -46,13 +55,13 @@ def test_the_table_says_what_a_list_would_stop(up: RunningConsole) -> None:
     assert "Asked for" in text
 
 
-def test_hosts_can_be_tried(up: RunningConsole) -> None:
+def test_hosts_can_be_tried(shared: RunningConsole) -> None:
     path = "/use/restriction?hosts=chat.deepseek.com%0Aexample.org%20%3Cb%3E"
-    text = unescape(up.browser(Role.VIEWER).get(path).text)
+    text = unescape(shared.browser(Role.VIEWER).get(path).text)
     assert "1 of 3 hosts would be stopped." in text and "no host" in text
-    who = up.account("token@example.org", Role.VIEWER)
-    secret = up.console.accounts.add_token(who.person, "t", 1)[1]
-    value = up.browser().api("GET", path, secret).json
+    who = shared.account("token@example.org", Role.VIEWER)
+    secret = shared.console.accounts.add_token(who.person, "t", 1)[1]
+    value = shared.browser().api("GET", path, secret).json
     assert [(one["host"], one["blocked"]) for one in value["hosts"]] == [
         ("chat.deepseek.com", True),
         ("example.org", False),
@@ -62,16 +71,18 @@ def test_hosts_can_be_tried(up: RunningConsole) -> None:
 
 
 @pytest.mark.parametrize("format_", sorted(exports().keys() - {"nftables"}))
-def test_every_list_is_a_file(up: RunningConsole, format_: str) -> None:
-    answer = up.browser(Role.VIEWER).get(f"/use/restriction/{format_}?coach=ai.example.org&gateway=gw.example.org:8403")
+def test_every_list_is_a_file(shared: RunningConsole, format_: str) -> None:
+    answer = shared.browser(Role.VIEWER).get(
+        f"/use/restriction/{format_}?coach=ai.example.org&gateway=gw.example.org:8403"
+    )
     assert answer.status == 200 and "attachment" in answer.headers["content-disposition"]
     assert "deepseek" in answer.text and "chatgpt.com" not in answer.text
     if format_ == "squid":
         assert "https://ai.example.org/coach/deepseek" in answer.text
 
 
-def test_what_is_no_host_gets_into_no_list(up: RunningConsole) -> None:
-    browser = up.browser(Role.VIEWER)
+def test_what_is_no_host_gets_into_no_list(shared: RunningConsole) -> None:
+    browser = shared.browser(Role.VIEWER)
     assert browser.get("/use/restriction/squid?coach=a%0Ahttp_access%20allow%20all").status == 400
     assert browser.get("/use/restriction/pac?gateway=x%22;evil:1").status == 400
     assert browser.get("/use/restriction/nothing").status == 400
@@ -89,8 +100,8 @@ def test_an_exception_for_everyone_leaves_the_list(up: RunningConsole) -> None:
 # ---- Who was stopped -------------------------------------------------------------------------------------------------
 
 
-def test_a_stopped_person_reads_what_why_what_instead_and_whom_to_ask(up: RunningConsole) -> None:
-    answer = up.browser().get("/coach/deepseek")
+def test_a_stopped_person_reads_what_why_what_instead_and_whom_to_ask(shared: RunningConsole) -> None:
+    answer = shared.browser().get("/coach/deepseek")
     text = unescape(answer.text)
     assert answer.status == 200 and "is not for use in this organisation." in text
     assert "About deepseek: use your work account." in text and 'data-copy="chatgpt.com"' in text
@@ -99,7 +110,7 @@ def test_a_stopped_person_reads_what_why_what_instead_and_whom_to_ask(up: Runnin
     assert "http" not in text.partition("<main")[2]
     assert answer.headers["content-security-policy"].startswith("default-src 'none'")
     assert answer.headers["cache-control"] == "no-store" and "set-cookie" not in answer.headers
-    assert "only for those here who have an exception." in unescape(up.browser().get("/coach/perplexity").text)
+    assert "only for those here who have an exception." in unescape(shared.browser().get("/coach/perplexity").text)
 
 
 def test_whoever_a_resolver_led_here_is_led_to_the_page_that_says_why(tmp_path: Path) -> None:
@@ -115,8 +126,8 @@ def test_whoever_a_resolver_led_here_is_led_to_the_page_that_says_why(tmp_path: 
         assert up.browser().post("/coach/deepseek/ask", host="chat.deepseek.com").status == 421
 
 
-def test_without_an_address_for_links_nobody_is_led_anywhere(up: RunningConsole) -> None:
-    assert up.browser().get("/", host="chat.deepseek.com").status == 421
+def test_without_an_address_for_links_nobody_is_led_anywhere(shared: RunningConsole) -> None:
+    assert shared.browser().get("/", host="chat.deepseek.com").status == 421
 
 
 def test_a_title_holds_no_tags_and_says_what_is_in_it(up: RunningConsole) -> None:
@@ -125,15 +136,15 @@ def test_a_title_holds_no_tags_and_says_what_is_in_it(up: RunningConsole) -> Non
     assert title == "A &lt;b&gt;bold&lt;/b&gt; &amp; name is not for use here · Bartizan"
 
 
-def test_nothing_is_kept_of_who_looked(up: RunningConsole) -> None:
-    before = len(list(records(up.home.path)))
-    up.browser().get("/coach/deepseek")
-    assert len(list(records(up.home.path))) == before
+def test_nothing_is_kept_of_who_looked(shared: RunningConsole) -> None:
+    before = len(list(records(shared.home.path)))
+    shared.browser().get("/coach/deepseek")
+    assert len(list(records(shared.home.path))) == before
 
 
 @pytest.mark.parametrize("id_", ["chatgpt", "nothing", "..%2fx", "%3Cscript%3E", "a" * 3000, "%E2%80%AE"])
-def test_of_what_is_not_stopped_nothing_is_told(up: RunningConsole, id_: str) -> None:
-    answer = up.browser().get(f"/coach/{id_}")
+def test_of_what_is_not_stopped_nothing_is_told(shared: RunningConsole, id_: str) -> None:
+    answer = shared.browser().get(f"/coach/{id_}")
     if answer.status != 404:  # A path that leads nowhere at all.
         assert "Nothing of that name is stopped here." in answer.text
     assert "ChatGPT" not in answer.text and "<script>" not in answer.text.lower().partition("<main")[2]
@@ -146,14 +157,14 @@ def test_an_id_of_ones_own_is_written_in_lists_as_it_is(up: RunningConsole) -> N
     assert "our.own_tool" in up.browser().get("/coach/our.own_tool").text
 
 
-def test_a_program_gets_json(up: RunningConsole) -> None:
-    answer = up.browser()._ask("GET", "/coach/deepseek", b"", {"accept": "application/json"})
+def test_a_program_gets_json(shared: RunningConsole) -> None:
+    answer = shared.browser()._ask("GET", "/coach/deepseek", b"", {"accept": "application/json"})
     value = json.loads(answer.text)
     assert answer.status == 403 and value["service"]["status"] == "blocked"
     assert "use your work account" in value["error"]["message"] and value["alternative"]
-    answer = up.browser()._ask("GET", "/coach/nothing", b"", {"accept": "application/json"})
+    answer = shared.browser()._ask("GET", "/coach/nothing", b"", {"accept": "application/json"})
     assert (answer.status, json.loads(answer.text)["error"]["type"]) == (404, "not_restricted")
-    assert up.browser()._ask("GET", "/sign-in", b"", {"accept": "application/json"}).text.startswith("<!doctype")
+    assert shared.browser()._ask("GET", "/sign-in", b"", {"accept": "application/json"}).text.startswith("<!doctype")
 
 
 def test_an_alternative_that_is_stopped_too_is_none(up: RunningConsole) -> None:
