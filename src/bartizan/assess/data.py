@@ -29,5 +29,6 @@ class Data:
     x_pool: Array | None = None  # candidate rows, some of them trained on
     y_pool: Array | None = None
     columns: tuple[str, ...] = ()
-    classes: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()  # names of the labels 0, 1, …
+    categories: dict[str, tuple[str, ...]] = field(default_factory=dict)  # by column: names of the codes 0, 1, …
     notes: list[str] = field(default_factory=list)  # what was noticed and the report must say

@@ -34,7 +34,10 @@ class Output(StrEnum):
 class Refit(Protocol):
     """Trains the same architecture anew: shadow models, a thief's copy, a repaired model."""
 
-    recipe: str  # how it is trained, in one sentence for the report
+    @property
+    def recipe(self) -> str:
+        """How it is trained, in one sentence for the report."""
+        ...
 
     def __call__(self, x: Array, y: Array, seed: int) -> Target:
         """A new target of the same kind, trained on rows `x` and labels `y` (ints) or soft labels (n, classes)."""
@@ -74,6 +77,7 @@ class Target:
     queries: int = 0
     notes: list[str] = field(default_factory=list)  # what the adapter noticed and the report must say
     batch: int = BATCH
+    takes_nan: bool = False  # missing values are numbers like any other to it
 
     def scores(self, x: Array) -> Array:
         """(n, classes) float64 of (n, *shape) rows, in batches that are halved where memory runs out."""

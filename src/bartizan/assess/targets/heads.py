@@ -59,7 +59,8 @@ def _before(plan: Plan, tensors: dict[str, Tensor]) -> list[tuple[int, str]]:
     """Slots one after the other before the head, with what makes columns of them."""
     made = {slot: step for step in plan.steps for slot in step.outputs}
     fixed = {slot: tensors[name] for slot, name in plan.fixed}
-    chain, at, head = [], plan.result, plan.head
+    chain: list[tuple[int, str]] = []
+    at, head = plan.result, plan.head
     while at in made and len(chain) < 32:
         step = made[at]
         if step.node.op == "Sigmoid" and head == "share":

@@ -190,7 +190,8 @@ def _tree(block: dict[str, str], features: int) -> Tree | None:
     if block.get("is_linear", "0") == "1":
         return None
     if not inner:
-        return Tree(*(np.array([one]) for one in (-1, 0.0, 0, 0, False)), value=value.reshape(1, 1))
+        none = np.zeros(1, np.int64)
+        return Tree(none - 1, np.zeros(1), none, none, np.zeros(1, bool), value.reshape(1, 1))
     feature = _numbers(block, "split_feature", np.int64, inner)
     threshold = _numbers(block, "threshold", np.float64, inner)
     decision = _numbers(block, "decision_type", np.int64, inner)
