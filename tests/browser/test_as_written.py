@@ -185,6 +185,7 @@ def test_no_page_of_such_a_home_runs_anything_or_is_too_wide(up: Scene, held: di
         if "content-disposition" not in answer.headers:
             with watch.meant(answer.status):
                 page.goto(up.url + path)
+                says(page)
                 for width in WIDTHS:
                     page.set_viewport_size({"width": width, "height": HEIGHT})
-                    says(page)
+                    look(page)
