@@ -17,7 +17,8 @@ from bartizan.assess.forest import Forest, Tree
 from bartizan.assess.target import Array
 
 TIES = 64  # cliques within rounding of a tie that are tried on the model
-CLOSE = 1e-9  # of the scores: nearer than this to a tie, the model itself is asked
+# Of the largest leaf: nearer than this to a tie, the model itself is asked. XGBoost, which is strict, adds in float32.
+ROUNDING = {False: 1e-9, True: 1e-5}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,22 +127,32 @@ def attacked(
 
     `falls` asks the model about one row; `spent` ends the search, which then says neither yes nor no.
     """
-    best = -np.inf
+    names, meets = _within(leaves, x, low, high)
+    close = ROUNDING[forest.strict] * max(1.0, float(np.abs(leaves.value).max(initial=0.0)))
+    open_: list[tuple[float, float, Company]] = []
     for weight, start in _rivals(leaves, forest, label):
-        company, names, base = _within(leaves, weight, x, low, high)
-        close = CLOSE * max(1.0, float(np.abs(leaves.value).max(initial=0.0)), abs(start))
+        company, base = _company(leaves, names, meets, weight)
+        open_.append((bound_of(company) + base + start, base + start, company))
+    open_.sort(key=lambda rival: -rival[0])
+    best = max((bound for bound, _, _ in open_ if bound <= -close), default=-np.inf)
+    unknown = -np.inf
+    for bound, base, company in open_:
+        if bound <= -close:
+            continue
+        tries = 0
         try:
-            tries = 0
-            for found in cliques(company, -(base + start) - close, spent):
-                row = _row(leaves, names[found], x, low, high)
+            for found in cliques(company, -base - close, spent):
+                row = _row(leaves, found, x, low, high)
                 if falls(row):
                     return Verdict(row, False, np.inf)
                 tries += 1
                 if tries >= TIES:
-                    raise Spent(bound_of(company))
-            best = max(best, 0.0 if tries else min(0.0, bound_of(company) + base + start))
-        except Spent:
-            return Verdict(None, False, bound_of(company) + base + start)
+                    raise Spent(bound)
+            best = max(best, 0.0 if tries else -close)
+        except Spent as over:
+            unknown = max(unknown, min(bound, over.bound + base))
+    if unknown > -np.inf:
+        return Verdict(None, False, unknown)
     return Verdict(None, True, best)
 
 
@@ -157,17 +168,22 @@ def _rivals(leaves: Leaves, forest: Forest, label: int) -> list[tuple[Array, flo
     ]
 
 
-def _within(leaves: Leaves, weight: Array, x: Array, low: Array, high: Array) -> tuple[Company, Array, float]:
-    """The leaves that the box reaches of trees that are still open, their indices, and what the closed trees add."""
-    reach = _reached(leaves, x, low, high)
-    names = np.flatnonzero(reach)
+def _within(leaves: Leaves, x: Array, low: Array, high: Array) -> tuple[Array, Array]:
+    """The leaves that the box reaches, and which of them meet within it."""
+    names = np.flatnonzero(_reached(leaves, x, low, high))
+    return names, _meets(leaves, names, low, high)
+
+
+def _company(leaves: Leaves, names: Array, meets: Array, weight: Array) -> tuple[Company, float]:
+    """The trees in which the box still decides something, and what the others add."""
     trees = np.searchsorted(leaves.starts, names, side="right") - 1
-    counts = np.bincount(trees, minlength=len(leaves.starts))
-    open_ = counts[trees] > 1
-    base = float(weight[names[~open_]].sum())
-    names = names[open_]
-    starts = np.flatnonzero(np.diff(trees[open_], prepend=-1))
-    return Company(weight[names], _meets(leaves, names, low, high), starts), names, base
+    starts = np.flatnonzero(np.diff(trees, prepend=-1))
+    value = weight[names]
+    top, bottom = np.maximum.reduceat(value, starts), np.minimum.reduceat(value, starts)
+    base = float(top[top == bottom].sum())
+    kept = np.flatnonzero(np.repeat(top > bottom, np.diff(np.append(starts, len(value)))))
+    own = np.flatnonzero(np.diff(trees[kept], prepend=-1))
+    return Company(value[kept], meets[np.ix_(kept, kept)], own, names[kept][:, None]), base
 
 
 def _reached(leaves: Leaves, x: Array, low: Array, high: Array) -> Array:
