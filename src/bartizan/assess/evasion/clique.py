@@ -83,10 +83,10 @@ def cliques(
         filtered = _filtered(whole.of(alive), least)
         if filtered is None:
             continue
-        part, best = filtered
-        part, best = _merged(part, best, least)
-        if part is None:
+        merged = _merged(*filtered, least)
+        if merged is None:
             continue
+        part, best = merged
         sizes = part.sizes
         alone = part.names[np.repeat(sizes == 1, sizes)]
         chosen = alone[alone >= 0]
@@ -125,7 +125,7 @@ def _filtered(part: Company, least: float) -> tuple[Company, Array] | None:
         part = part.of(alive)
 
 
-def _merged(part: Company, best: Array, least: float) -> tuple[Company | None, Array]:
+def _merged(part: Company, best: Array, least: float) -> tuple[Company, Array] | None:
     """Pairs of trees as one, where their best leaves do not meet; None where that shows that there is no clique."""
     while True:
         pairs = _pairs(part)
@@ -133,7 +133,7 @@ def _merged(part: Company, best: Array, least: float) -> tuple[Company | None, A
             return part, best
         filtered = _filtered(_joined(part, pairs), least)
         if filtered is None:
-            return None, best
+            return None
         part, best = filtered
 
 

@@ -1,24 +1,26 @@
 """Trees, exactly: for every row either a changed row within the ball, or the proof that there is none.
 
-Kantchelian, Tygar, Joseph (ICML 2016); Chen, Zhang, Si, Li, Boning, Hsieh (NeurIPS 2019). Intervals are of numbers a
-row can hold (float32 or float64), so nothing is lost between a threshold and the next number; a NaN stays a NaN and a
-category stays what it is.
+Kantchelian, Tygar, Joseph (ICML 2016); Chen, Zhang, Si, Li, Boning, Hsieh (NeurIPS 2019). Exact for L∞, L2 and L0.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bartizan.assess.evasion.clique import Company, Spent, bound_of, cliques
-from bartizan.assess.forest import Forest, Tree
+from bartizan.assess.evasion.clique import Clock, Company, Spent, bound_of, cliques, everywhere
+from bartizan.assess.evasion.leaves import Leaves, Space, meeting, reached
+from bartizan.assess.forest import Forest
 from bartizan.assess.target import Array
 
 TIES = 64  # cliques within rounding of a tie that are tried on the model
 # Of the largest leaf: nearer than this to a tie, the model itself is asked. XGBoost, which is strict, adds in float32.
 ROUNDING = {False: 1e-9, True: 1e-5}
+MAX_LEAVES = 4000  # at once; a space that reaches more is cut in two
+
+Repair = Callable[[Array, Array], Array | None]  # the smallest and largest values a row may have -> a possible row
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,116 +35,105 @@ class Verdict:
     bound: float
 
 
-@dataclass(frozen=True, slots=True)
-class Leaves:
-    """All leaves of a forest as boxes: on the path of leaf i, feature `feature[i, k]` lies in [`low`, `high`][i, k].
+def ball(
+    x: Array, radius: float | Array, low: float | Array, high: float | Array, dtype: type[np.floating]
+) -> tuple[Array, Array]:
+    """The smallest and largest numbers of `dtype` within `radius` of each value and within [low, high].
 
-    Padded with feature -1. `starts`: of each tree's leaves; `value` (leaves, outputs). `kept` (leaves, depth): the
-    condition is one of categories or holds NaN, and is looked up for the row itself.
+    Rounded into the ball: whoever subtracts, in float64 or in `dtype`, finds no more than the radius.
     """
-
-    feature: Array
-    low: Array
-    high: Array
-    starts: Array
-    value: Array
-    conditions: tuple[tuple[tuple[Tree, int, bool], ...], ...]
-
-
-def compiled(forest: Forest, dtype: type[np.floating]) -> Leaves:
-    """The leaves of a forest for rows of `dtype`; conditions on one feature along a path are joined."""
-    boxes: list[dict[int, tuple[float, float]]] = []
-    values: list[Array] = []
-    starts: list[int] = []
-    kept: list[tuple[tuple[Tree, int, bool], ...]] = []
-    for tree in forest.trees:
-        starts.append(len(boxes))
-        stack: list[tuple[int, dict[int, tuple[float, float]], tuple[tuple[Tree, int, bool], ...]]] = [(0, {}, ())]
-        while stack:
-            node, box, path = stack.pop()
-            feature = int(tree.feature[node])
-            if feature < 0:
-                boxes.append(box)
-                values.append(np.atleast_1d(tree.value[node]))
-                kept.append(path)
-                continue
-            if tree.categories is not None and tree.categories[node] is not None:
-                stack.append((int(tree.right[node]), box, (*path, (tree, node, False))))
-                stack.append((int(tree.left[node]), box, (*path, (tree, node, True))))
-                continue
-            low, high = box.get(feature, (-np.inf, np.inf))
-            last, first = _sides(float(tree.threshold[node]), forest, dtype)
-            stack.append(
-                (int(tree.right[node]), {**box, feature: (max(low, first), high)}, (*path, (tree, node, False)))
-            )
-            stack.append((int(tree.left[node]), {**box, feature: (low, min(high, last))}, (*path, (tree, node, True))))
-    depth = max((len(box) for box in boxes), default=0)
-    features = np.full((len(boxes), depth), -1, np.int64)
-    lows = np.full((len(boxes), depth), -np.inf)
-    highs = np.full((len(boxes), depth), np.inf)
-    for at, box in enumerate(boxes):
-        features[at, : len(box)] = list(box)
-        lows[at, : len(box)] = [low for low, _ in box.values()]
-        highs[at, : len(box)] = [high for _, high in box.values()]
-    return Leaves(features, lows, highs, np.array(starts), np.array(values, np.float64), tuple(kept))
-
-
-def _sides(threshold: float, forest: Forest, dtype: type[np.floating]) -> tuple[float, float]:
-    """The last number of `dtype` that goes left, and the first that goes right."""
-    single = np.float32 if forest.single else dtype
-    last = _below(threshold, single)
-    if forest.strict and last == threshold:
-        last = float(np.nextafter(single(last), single(-np.inf)))
-    return last, float(np.nextafter(single(last), single(np.inf)))
-
-
-def _below(number: float, dtype: type[np.floating]) -> float:
-    """The largest number of `dtype` that is not above."""
-    near = dtype(number)
-    return float(near if float(near) <= number else np.nextafter(near, dtype(-np.inf)))
-
-
-def ball(x: Array, radius: float, low: float, high: float) -> tuple[Array, Array]:
-    """The smallest and largest numbers of x's type within `radius` of each value and within [low, high]."""
-    at = x.astype(np.float64)
-    bottom, top = np.maximum(at - radius, low), np.minimum(at + radius, high)
-    down, up = bottom.astype(x.dtype), top.astype(x.dtype)
-    # Rounded into the ball, not to the nearest: whoever subtracts in float64 finds no more than the radius.
-    down = np.where(at - down.astype(np.float64) > radius, np.nextafter(down, x.dtype.type(np.inf)), down)
-    up = np.where(up.astype(np.float64) - at > radius, np.nextafter(up, x.dtype.type(-np.inf)), up)
-    return np.minimum(down, x), np.maximum(up, x)
+    at, near = x.astype(np.float64), x.astype(dtype)
+    ends = []
+    for sign, bound in ((-1, low), (1, high)):
+        end = np.clip(at + sign * radius, low, high).astype(dtype)
+        for _ in range(3):
+            over = (np.abs(end.astype(np.float64) - at) > radius) | (np.abs(end - near).astype(np.float64) > radius)
+            over |= sign * end.astype(np.float64) > sign * np.asarray(bound, np.float64)
+            end = np.where(over, np.nextafter(end, dtype(-sign * np.inf)), end)
+        ends.append(end)
+    # A value outside the bounds, or between two numbers of the type, may stay.
+    return np.minimum(ends[0], near), np.maximum(ends[1], near)
 
 
 def attacked(
     leaves: Leaves,
     forest: Forest,
-    x: Array,
+    space: Space,
     label: int,
-    low: Array,
-    high: Array,
     falls: Callable[[Array], bool],
-    spent: Callable[[], bool],
+    spent: Clock,
+    repaired: Repair | None = None,
 ) -> Verdict:
-    """Whether a row in the box [low, high] around `x` (features,) gets another label than `label`.
+    """Whether a row of the space gets another label than `label`.
 
-    `falls` asks the model about one row; `spent` ends the search, which then says neither yes nor no.
+    Args:
+        falls: Asks the model about one row.
+        spent: Ends the search, which then says neither yes nor no.
+        repaired: A possible row between two others, or None where there is none; None: every row is possible.
     """
-    names, meets = _within(leaves, x, low, high)
+    parts, best, unknown = [space], -np.inf, -np.inf
+    while parts:
+        part = parts.pop()
+        names = reached(leaves, part)
+        halves = _halves(leaves, names, part) if len(names) > MAX_LEAVES else ()
+        if halves:
+            parts.extend(halves)
+            if not spent():
+                continue
+            return Verdict(None, False, np.inf)
+        verdict = _decided(leaves, forest, part, names, label, falls, spent, repaired)
+        if verdict.row is not None:
+            return verdict
+        if verdict.proven:
+            best = max(best, verdict.bound)
+        else:
+            unknown = max(unknown, verdict.bound)
+            if spent():
+                return Verdict(None, False, np.inf if parts else unknown)
+    return Verdict(None, unknown == -np.inf, best if unknown == -np.inf else unknown)
+
+
+def _decided(
+    leaves: Leaves,
+    forest: Forest,
+    space: Space,
+    names: Array,
+    label: int,
+    falls: Callable[[Array], bool],
+    spent: Clock,
+    repaired: Repair | None,
+) -> Verdict:
+    """The same for a space with few leaves. Each other class is a rival, the one that may lead by most first."""
+    if len(np.unique(np.searchsorted(leaves.starts, names, side="right"))) < len(leaves.starts):
+        return Verdict(None, True, -np.inf)  # Some tree has no leaf that a possible row ends in: there is none.
+    meets = meeting(leaves, names, space)
     close = ROUNDING[forest.strict] * max(1.0, float(np.abs(leaves.value).max(initial=0.0)))
-    open_: list[tuple[float, float, Company]] = []
+    rivals: list[tuple[float, float, Company]] = []
     for weight, start in _rivals(leaves, forest, label):
         company, base = _company(leaves, names, meets, weight)
-        open_.append((bound_of(company) + base + start, base + start, company))
-    open_.sort(key=lambda rival: -rival[0])
-    best = max((bound for bound, _, _ in open_ if bound <= -close), default=-np.inf)
+        rivals.append((bound_of(company) + base + start, base + start, company))
+    rivals.sort(key=lambda rival: -rival[0])
+    best = max((bound for bound, _, _ in rivals if bound <= -close), default=-np.inf)
     unknown = -np.inf
-    for bound, base, company in open_:
+
+    def row_of(chosen: Array) -> Array | None:
+        low, high = _corner(leaves, chosen, space)
+        if (low > high).any():
+            return None
+        row = _nearest(space, low, high) if repaired is None else repaired(low, high)
+        return row if row is not None and space.distance(row) <= space.radius else None
+
+    anywhere = space.norm == "linf" and repaired is None
+    for bound, base, company in rivals:
         if bound <= -close:
             continue
         tries = 0
+        possible = everywhere if anywhere else lambda chosen: row_of(chosen) is not None
         try:
-            for found in cliques(company, -base - close, spent):
-                row = _row(leaves, found, x, low, high)
+            for found in cliques(company, -base - close, spent, possible):
+                row = row_of(found)
+                if row is None:
+                    continue
                 if falls(row):
                     return Verdict(row, False, np.inf)
                 tries += 1
@@ -151,13 +142,26 @@ def attacked(
             best = max(best, 0.0 if tries else -close)
         except Spent as over:
             unknown = max(unknown, min(bound, over.bound + base))
-    if unknown > -np.inf:
-        return Verdict(None, False, unknown)
-    return Verdict(None, True, best)
+    return Verdict(None, unknown == -np.inf, best if unknown == -np.inf else unknown)
+
+
+def _halves(leaves: Leaves, names: Array, space: Space) -> tuple[Space, ...]:
+    """The space cut in two where that separates most leaves; empty where nothing cuts it."""
+    feature, edge = leaves.feature[names], leaves.high[names]
+    inside = (feature >= 0) & (edge >= space.low[feature]) & (edge < space.high[feature])
+    if not inside.any():
+        return ()
+    which = int(np.bincount(feature[inside]).argmax())
+    edges = np.sort(edge[inside & (feature == which)])
+    at = space.low.dtype.type(edges[len(edges) // 2])
+    top, bottom = space.high.copy(), space.low.copy()
+    top[which], bottom[which] = at, np.nextafter(at, at.dtype.type(np.inf))
+    halves = replace(space, high=top), replace(space, low=bottom)
+    return halves[::-1] if space.x[which] <= at else halves  # the half with x itself first
 
 
 def _rivals(leaves: Leaves, forest: Forest, label: int) -> list[tuple[Array, float]]:
-    """Of each other class, its lead over `label` a leaf adds, and what it starts with; the likeliest first is later."""
+    """Of each other class, its lead over `label` a leaf adds, and what it starts with."""
     if forest.outputs == 1:
         sign = 1.0 if label == 0 else -1.0
         return [(sign * leaves.value[:, 0], sign * float(forest.base[0]))]
@@ -166,12 +170,6 @@ def _rivals(leaves: Leaves, forest: Forest, label: int) -> list[tuple[Array, flo
         for c in range(forest.outputs)
         if c != label
     ]
-
-
-def _within(leaves: Leaves, x: Array, low: Array, high: Array) -> tuple[Array, Array]:
-    """The leaves that the box reaches, and which of them meet within it."""
-    names = np.flatnonzero(_reached(leaves, x, low, high))
-    return names, _meets(leaves, names, low, high)
 
 
 def _company(leaves: Leaves, names: Array, meets: Array, weight: Array) -> tuple[Company, float]:
@@ -186,75 +184,17 @@ def _company(leaves: Leaves, names: Array, meets: Array, weight: Array) -> tuple
     return Company(value[kept], meets[np.ix_(kept, kept)], own, names[kept][:, None]), base
 
 
-def _reached(leaves: Leaves, x: Array, low: Array, high: Array) -> Array:
-    """(leaves,) bool: a row of the box ends in this leaf."""
-    at = leaves.feature
-    used = at >= 0
-    missing = np.isnan(x)[at] & used
-    fits = (leaves.high >= low[at]) & (leaves.low <= high[at])
-    reach = np.asarray((fits | ~used | missing).all(axis=1))
-    fixed = missing.any(axis=1) & reach
-    listed = [
-        i for i in np.flatnonzero(reach) if fixed[i] or any(_categorical(t, n) for t, n, _ in leaves.conditions[i])
-    ]
-    for leaf in listed:
-        reach[leaf] = all(
-            _goes(tree, node, x) is side for tree, node, side in leaves.conditions[leaf] if _is_fixed(tree, node, x)
-        )
-    return reach
+def _corner(leaves: Leaves, chosen: Array, space: Space) -> tuple[Array, Array]:
+    """The smallest and the largest row of the space that end in all the chosen leaves."""
+    low, high = space.low.astype(np.float64), space.high.astype(np.float64)
+    feature = leaves.feature[chosen]
+    used = (feature >= 0) & ~np.isnan(space.x)[feature]
+    np.maximum.at(low, feature[used], leaves.low[chosen][used])
+    np.minimum.at(high, feature[used], leaves.high[chosen][used])
+    return low, high
 
 
-def _categorical(tree: Tree, node: int) -> bool:
-    return tree.categories is not None and tree.categories[node] is not None
-
-
-def _is_fixed(tree: Tree, node: int, x: Array) -> bool:
-    return _categorical(tree, node) or bool(np.isnan(x[int(tree.feature[node])]))
-
-
-def _goes(tree: Tree, node: int, x: Array) -> bool:
-    """Left (True) or right, at a condition that no change of a number touches."""
-    value = x[int(tree.feature[node])]
-    if _categorical(tree, node):
-        assert tree.categories is not None
-        left = tree.categories[node]
-        assert left is not None
-        return not np.isnan(value) and value >= 0 and int(value) in left
-    return bool(tree.default_left[node])
-
-
-def _meets(leaves: Leaves, names: Array, low: Array, high: Array) -> Array:
-    """(n, n) bool: two leaves share a row of the box."""
-    n = len(names)
-    meets = np.ones((n, n), bool)
-    if not n:
-        return meets
-    feature = leaves.feature[names]
-    at, path = np.nonzero(feature >= 0)
-    which = feature[at, path]
-    bottom = np.maximum(leaves.low[names][at, path], low[which])
-    top = np.minimum(leaves.high[names][at, path], high[which])
-    tight = (bottom > low[which]) | (top < high[which])
-    at, which, bottom, top = at[tight], which[tight], bottom[tight], top[tight]
-    order = np.argsort(which, kind="stable")
-    at, which, bottom, top = at[order], which[order], bottom[order], top[order]
-    for group in np.split(np.arange(len(at)), np.flatnonzero(np.diff(which)) + 1):
-        leaf = at[group]
-        apart = bottom[group][:, None] > top[group][None, :]
-        if apart.any():
-            first, second = np.nonzero(apart)
-            meets[leaf[first], leaf[second]] = False
-            meets[leaf[second], leaf[first]] = False
-    return meets
-
-
-def _row(leaves: Leaves, chosen: Array, x: Array, low: Array, high: Array) -> Array:
-    """The row of the box nearest to `x` that ends in all the chosen leaves."""
-    bottom, top = low.astype(np.float64), high.astype(np.float64)
-    for leaf in chosen:
-        used = leaves.feature[leaf] >= 0
-        at = leaves.feature[leaf][used]
-        bottom[at] = np.maximum(bottom[at], leaves.low[leaf][used])
-        top[at] = np.minimum(top[at], leaves.high[leaf][used])
-    row = np.clip(x.astype(np.float64), bottom, top)
-    return np.where(np.isnan(x), x, row).astype(x.dtype)
+def _nearest(space: Space, low: Array, high: Array) -> Array:
+    """The row between two others that is nearest to x."""
+    row = np.clip(space.x.astype(np.float64), low, high)
+    return np.where(np.isnan(space.x), space.x, row).astype(space.low.dtype)

@@ -7,7 +7,9 @@ from itertools import product
 import numpy as np
 import pytest
 
-from bartizan.assess.evasion.trees import attacked, ball, compiled
+from bartizan.assess.evasion import trees
+from bartizan.assess.evasion.leaves import Space, compiled
+from bartizan.assess.evasion.trees import attacked, ball
 from bartizan.assess.forest import Forest, Tree
 
 
@@ -72,6 +74,47 @@ def cells(forest: Forest, low: np.ndarray, high: np.ndarray, x: np.ndarray) -> l
     return found
 
 
+@pytest.mark.parametrize(("norm", "radius"), [("l2", 0.25), ("l0", 1.0), ("l0", 2.0)])
+def test_so_it_is_for_other_distances(norm: str, radius: float) -> None:
+    rng = np.random.default_rng(7)
+    fallen = proven = 0
+    for _ in range(16):
+        forest = Forest(tuple(grown(rng, 3, 3, 2) for _ in range(5)), np.array([0.0, rng.normal()]), 2, 3)
+        x = rng.random(3)
+        given = label(forest, x)
+        low, high = ball(x, radius if norm == "l2" else np.inf, 0.0, 1.0, np.float64)
+        space = Space(x, low, high, norm, radius)
+        verdict = attacked(
+            compiled(forest, np.float64), forest, space, given, lambda r, f=forest, g=given: label(f, r) != g,
+            lambda: False,
+        )  # fmt: skip
+        rows = [np.array(row) for row in product(*cells(forest, low, high, x))]
+        falls = any(space.distance(row) <= radius and label(forest, row) != given for row in rows)
+        assert (verdict.row is not None) == falls
+        assert verdict.proven == (not falls)
+        if verdict.row is not None:
+            assert space.distance(verdict.row) <= radius
+        fallen, proven = fallen + falls, proven + (not falls)
+    assert fallen
+    assert proven
+
+
+def test_a_space_of_many_leaves_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    forest = Forest(tuple(grown(rng, 4, 4, 1) for _ in range(8)), np.array([0.2]), 1, 4)
+    leaves, answers = compiled(forest, np.float64), []
+    for most in (4000, 12):
+        monkeypatch.setattr(trees, "MAX_LEAVES", most)
+        answers.append([])
+        for x in np.random.default_rng(6).random((12, 4)):
+            given = label(forest, x)
+            space = Space(x, *ball(x, 0.2, 0.0, 1.0, np.float64), "linf", 0.2)
+            verdict = attacked(leaves, forest, space, given, lambda r, g=given: label(forest, r) != g, lambda: False)
+            answers[-1].append((verdict.row is None, verdict.proven))
+    assert answers[0] == answers[1]
+    assert len({fell for fell, _ in answers[0]}) == 2
+
+
 @pytest.mark.parametrize("outputs", [1, 3])
 @pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -85,9 +128,14 @@ def test_the_answer_is_the_one_of_every_cell(outputs: int, strict: bool, dtype: 
         leaves = compiled(forest, dtype)
         x = rng.random(3).astype(dtype)
         given = label(forest, x)
-        low, high = ball(x, 0.15, 0.0, 1.0)
+        low, high = ball(x, 0.15, 0.0, 1.0, dtype)
         verdict = attacked(
-            leaves, forest, x, given, low, high, lambda row, f=forest, g=given: label(f, row) != g, lambda: False
+            leaves,
+            forest,
+            Space(x, low, high, "linf", 0.15),
+            given,
+            lambda row, f=forest, g=given: label(f, row) != g,
+            lambda: False,
         )
         falls = any(label(forest, np.array(row, dtype)) != given for row in product(*cells(forest, low, high, x)))
         assert (verdict.row is not None) == falls
@@ -108,8 +156,10 @@ def test_a_search_that_runs_out_of_time_says_neither() -> None:
     forest = Forest(tuple(grown(rng, 6, 4, 1) for _ in range(30)), np.array([0.4]), 1, 6)
     x = rng.random(6)
     given = label(forest, x)
-    low, high = ball(x, 0.3, 0.0, 1.0)
-    verdict = attacked(compiled(forest, np.float64), forest, x, given, low, high, lambda row: False, lambda: True)
+    low, high = ball(x, 0.3, 0.0, 1.0, np.float64)
+    verdict = attacked(
+        compiled(forest, np.float64), forest, Space(x, low, high, "linf", 0.3), given, lambda row: False, lambda: True
+    )
     assert verdict.row is None
     assert not verdict.proven
     assert verdict.bound > 0
@@ -128,10 +178,10 @@ def test_a_missing_value_and_a_category_stay_what_they_are() -> None:
     forest = Forest((either,), np.array([0.0]), 1, 2)
     leaves = compiled(forest, np.float64)
     x = np.array([np.nan, 2.0])  # missing goes left, the category 2 goes left: the leaf of -1, whatever the ball
-    low, high = ball(x, 5.0, -np.inf, np.inf)
-    verdict = attacked(leaves, forest, x, 0, low, high, lambda row: True, lambda: False)
+    low, high = ball(x, 5.0, -np.inf, np.inf, np.float64)
+    verdict = attacked(leaves, forest, Space(x, low, high, "linf", 5.0), 0, lambda row: True, lambda: False)
     assert verdict.row is None
     assert verdict.proven
     there = np.array([0.4, 3.0])
-    low, high = ball(there, 5.0, -np.inf, np.inf)
-    assert attacked(leaves, forest, there, 1, low, high, lambda row: True, lambda: False).proven
+    low, high = ball(there, 5.0, -np.inf, np.inf, np.float64)
+    assert attacked(leaves, forest, Space(there, low, high, "linf", 5.0), 1, lambda row: True, lambda: False).proven
