@@ -1,11 +1,12 @@
 """A graph as an ONNX file again: the steps it runs, with the weights it has now, rows in and logits out.
 
 What is written is what was trained: constants that were folded stay folded, random dropout is left out, float16 becomes
-float32. A front before the graph (see `Squash`) becomes the first nodes of the file.
+float32. A `Front` before the graph becomes the first nodes of the file.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,18 +22,34 @@ if TYPE_CHECKING:
 IR_VERSION = 10  # What ONNX Runtime has read since 1.18 (2024).
 CLOSE = 1e-3  # Share of the largest logit by which ONNX Runtime may differ from the module that is written.
 GIVEN, RESULT = "rows", "logits"
+FLOAT = 1  # TensorProto.FLOAT
 HALVES = (10, 11, 16)  # float16, double, bfloat16: the graph computes in float32
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """What values become before a graph sees them: up to `low` 0, from `high` on 1, and stretched between.
+
+    Where most values lie at the two ends of their range, a change of up to `low` there is gone, for any attack.
+    """
+
+    low: float
+    high: float
+
+    def __call__(self, x: Any) -> Any:
+        """Of a tensor."""
+        return ((x - self.low) * (1 / (self.high - self.low))).clamp(0, 1)
 
 
 class NotExported(BartizanError):
     """The module cannot be written as an ONNX file that gives the same scores. Says why."""
 
 
-def write_onnx(path: Path, net: Graph, probe: Array, squash: float = 0.0) -> float:
+def write_onnx(path: Path, net: Graph, probe: Array, front: Front | None = None) -> float:
     """Writes the graph, and asks ONNX Runtime for the scores of `probe`; the largest difference, as a share.
 
     Args:
-        squash: 0, or how far values within it of 0 and of 1 are drawn to 0 and 1 before the graph sees them.
+        front: What stands before the graph.
 
     Raises:
         NotExported: the file cannot be run, or gives other scores.
@@ -44,10 +61,10 @@ def write_onnx(path: Path, net: Graph, probe: Array, squash: float = 0.0) -> flo
         import torch
     except ImportError as error:
         raise Missing(error.name or "onnx", "writing an ONNX model") from None
-    content = as_model(net, probe.shape[1:], squash).SerializeToString()
+    content = as_model(net, probe.shape[1:], front).SerializeToString()
     with torch.no_grad():
         rows = torch.from_numpy(np.ascontiguousarray(probe, dtype=np.float32))
-        wanted = net(squashed(rows, squash)).double().numpy()
+        wanted = net(front(rows) if front else rows).double().numpy()
     try:
         onnx.checker.check_model(content)
         options = onnxruntime.SessionOptions()
@@ -64,11 +81,6 @@ def write_onnx(path: Path, net: Graph, probe: Array, squash: float = 0.0) -> flo
     return gap
 
 
-def squashed(x: Any, squash: float) -> Any:
-    """Values within `squash` of 0 and 1 drawn to 0 and 1, what lies between stretched; 0: as they are."""
-    return ((x - squash) * (1 / (1 - 2 * squash))).clamp(0, 1) if squash else x
-
-
 def _gap(found: Array, wanted: Array) -> float:
     if found.shape != wanted.shape:
         return float("inf")
@@ -83,7 +95,7 @@ def _failures() -> tuple[type[Exception], ...]:
     return (*(getattr(state, name) for name in names), onnx.checker.ValidationError, RuntimeError, ValueError)
 
 
-def as_model(net: Graph, shape: tuple[int, ...], squash: float = 0.0) -> Any:
+def as_model(net: Graph, shape: tuple[int, ...], front: Front | None = None) -> Any:
     """The ONNX model (ModelProto) of a graph that takes rows of `shape` in float32."""
     from onnx import helper
 
@@ -102,11 +114,11 @@ def as_model(net: Graph, shape: tuple[int, ...], squash: float = 0.0) -> Any:
         return name
 
     at = GIVEN
-    if squash:
-        shifted = node("Sub", [at, constant("squash", np.float32(squash))], "shifted")
-        stretched = node("Mul", [shifted, constant("stretch", np.float32(1 / (1 - 2 * squash)))], "stretched")
-        low, high = constant("low", np.float32(0)), constant("high", np.float32(1))
-        at = node("Clip", [stretched, low, high], "squashed")
+    if front is not None:
+        shifted = node("Sub", [at, constant("front_low", np.float32(front.low))], "shifted")
+        stretch = constant("front_stretch", np.float32(1 / (front.high - front.low)))
+        stretched = node("Mul", [shifted, stretch], "stretched")
+        at = node("Clip", [stretched, constant("floor", np.float32(0)), constant("ceiling", np.float32(1))], "fronted")
     if plan.shape is not None and tuple(plan.shape) != tuple(shape):
         at = node("Reshape", [at, constant("shape", np.array([-1, *plan.shape], np.int64))], "shaped")
     if plan.scale != 1:
@@ -114,12 +126,10 @@ def as_model(net: Graph, shape: tuple[int, ...], squash: float = 0.0) -> Any:
     if plan.whole:
         at = node("Round", [at], "whole")
     nodes.append(helper.make_node("Identity", [at], [names[plan.rows]]))
-    for step in plan.steps:
-        nodes.append(_node(step, names))
+    nodes.extend(_node(step, names) for step in plan.steps)
     _headed(plan, names[plan.result], node, constant)
-    float_ = 1
-    inside = helper.make_tensor_value_info(GIVEN, float_, ["n", *shape])
-    outside = helper.make_tensor_value_info(RESULT, float_, ["n", plan.classes or None])
+    inside = helper.make_tensor_value_info(GIVEN, FLOAT, ["n", *shape])
+    outside = helper.make_tensor_value_info(RESULT, FLOAT, ["n", plan.classes or None])
     made = helper.make_graph(nodes, "hardened", [inside], [outside], stored)
     domains = [helper.make_opsetid("", plan.opset)]
     return helper.make_model(made, opset_imports=domains, ir_version=IR_VERSION, producer_name="bartizan")

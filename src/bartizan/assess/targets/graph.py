@@ -8,7 +8,7 @@ change are parameters, everything else (a mean that is subtracted, a scale, indi
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,10 +17,11 @@ import torch
 
 from bartizan.assess.targets.layers import LAYERS
 from bartizan.assess.targets.operators import APPROXIMATED, RANDOM, VALUES, Mode, Node, Operator, Tensor, through
+from bartizan.assess.targets.recurrent import RECURRENT
 from bartizan.assess.targets.shaping import SHAPES
 from bartizan.core.errors import BartizanError, LimitError
 
-OPERATORS: dict[str, Operator] = {**VALUES, **SHAPES, **LAYERS}
+OPERATORS: dict[str, Operator] = {**VALUES, **SHAPES, **LAYERS, **RECURRENT}
 SHAPE_ONLY = {"Shape", "Size"}  # Their results do not change with what stands in a row.
 # What goes wrong where a graph asks for something its own tensors do not allow.
 BROKEN = (RuntimeError, ValueError, TypeError, LookupError, AssertionError, LimitError, ArithmeticError)
@@ -179,8 +180,11 @@ def _drops(plan: Plan, step: Step, tensors: dict[str, Tensor]) -> bool:
 # ------------------------------------------------------------------------------------------------------------ reading
 
 
-def graph(model: Any, output: str, head: str, classes: int) -> Graph:
+def graph(model: Any, output: str, head: str, classes: int, example: Tensor | None = None) -> Graph:
     """The module of an ONNX model (ModelProto with its weights) up to one of its outputs.
+
+    Args:
+        example: A few rows as the graph takes them; they choose the branch of a condition on shapes.
 
     Raises:
         Unsupported: an operator is unknown, has inner graphs, or what is constant cannot be computed.
@@ -188,15 +192,18 @@ def graph(model: Any, output: str, head: str, classes: int) -> Graph:
     source = model.graph
     opset = next((one.version for one in model.opset_import if one.domain in ("", "ai.onnx")), 1)
     nodes = _needed(source.node, output)
-    unknown = sorted({node.op_type for node in nodes} - OPERATORS.keys() - {"Constant"})
+    unknown = sorted({node.op_type for node in nodes} - OPERATORS.keys() - {"Constant", "If"})
     if unknown:
         raise Unsupported(f"gradients are not known through {', '.join(unknown)}")
+    rows = next(one for one in source.input if one.name not in {stored.name for stored in source.initializer})
     try:
-        made = _planned(source, nodes, opset, output, head)
-        made.plan = replace(made.plan, classes=classes)
-        return made
+        reading = _Reading(opset, rows.name, example)
+        reading.add(source.initializer, nodes)
+        laid = _laid_out(reading, rows, reading.alias.get(output, output), head)
     except BROKEN as error:
         raise Unsupported(f"the graph cannot be computed ({type(error).__name__})") from None
+    laid.plan = replace(laid.plan, classes=classes)
+    return laid
 
 
 def _needed(nodes: Sequence[Any], output: str) -> list[Any]:
@@ -205,8 +212,18 @@ def _needed(nodes: Sequence[Any], output: str) -> list[Any]:
     for node in reversed(nodes):
         if wanted.intersection(node.output):
             kept.append(node)
-            wanted.update(node.input)
+            wanted.update(_reads(node))
     return kept[::-1]
+
+
+def _reads(node: Any) -> Iterator[str]:
+    """The names a node uses, those inside its branches too."""
+    yield from node.input
+    for one in node.attribute:
+        for inner in one.g.node if one.HasField("g") else ():
+            yield from _reads(inner)
+        if one.HasField("g"):
+            yield from (out.name for out in one.g.output)
 
 
 def tensor(proto: Any) -> Tensor:
@@ -245,36 +262,64 @@ def _constant(found: dict[str, Any]) -> Tensor:
     raise ValueError("constant")
 
 
-def _planned(source: Any, nodes: list[Any], opset: int, output: str, head: str) -> Graph:
-    mode = Mode()
-    stored = {one.name: one for one in source.initializer}
-    known: dict[str, Tensor] = {}
-    alias: dict[str, str] = {}
-    open_: list[tuple[Node, list[str], list[str]]] = []
-    for proto in nodes:
-        inputs = [alias.get(name, name) for name in proto.input]
-        for name in inputs:
-            if name in stored and name not in known:
-                known[name] = tensor(stored[name])
-        found = _attributes(proto)
-        if proto.op_type == "Constant":
-            known[proto.output[0]] = _constant(found)
-            continue
-        node = Node(proto.op_type, found, opset, len(proto.output), mode)
-        if proto.op_type == "Identity" or (proto.op_type == "Dropout" and not (len(inputs) > 2 and inputs[2])):
-            alias[proto.output[0]] = inputs[0]
-        elif proto.op_type not in RANDOM and all(not name or name in known for name in inputs):
+class _Reading:
+    """What is known while a graph is read: constants, names for the same value, steps that wait for rows."""
+
+    def __init__(self, opset: int, rows: str, example: Tensor | None) -> None:
+        self.opset, self.mode = opset, Mode()
+        self.known: dict[str, Tensor] = {}
+        self.alias: dict[str, str] = {}
+        self.open: list[tuple[Node, list[str], list[str]]] = []
+        self.seen: dict[str, Tensor] = {} if example is None else {rows: example}
+
+    def add(self, stored: Iterable[Any], nodes: Iterable[Any]) -> None:
+        """Reads the nodes of a graph, or of the branch of a condition."""
+        waiting = {one.name: one for one in stored}
+        for proto in nodes:
+            inputs = [self.alias.get(name, name) for name in proto.input]
+            for name in inputs:
+                if name in waiting and name not in self.known:
+                    self.known[name] = tensor(waiting[name])
+            if proto.op_type == "If":
+                self._branch(proto, inputs[0])
+            elif proto.op_type == "Constant":
+                self.known[proto.output[0]] = _constant(_attributes(proto))
+            else:
+                self._node(Node(proto.op_type, _attributes(proto), self.opset, len(proto.output), self.mode), inputs,
+                           list(proto.output))  # fmt: skip
+
+    def _node(self, node: Node, inputs: list[str], outputs: list[str]) -> None:
+        if node.op == "Identity" or (node.op == "Dropout" and not (len(inputs) > 2 and inputs[2])):
+            self.alias[outputs[0]] = inputs[0]
+            return
+        if node.op == "BatchNormalization":  # Exporters store equal tensors once; statistics are nobody's weights.
+            for at in (3, 4):
+                self.known[f"{outputs[0]}/{at}"] = self.known[inputs[at]].clone()
+                inputs = [*inputs[:at], f"{outputs[0]}/{at}", *inputs[at + 1 :]]
+        constant = node.op not in RANDOM and all(not name or name in self.known for name in inputs)
+        if not constant:
+            self.open.append((node, inputs, outputs))
+        values = self.seen | self.known if self.seen else self.known
+        if constant or self.seen:
             with torch.no_grad():
-                out = OPERATORS[node.op](node, [known[name] if name else None for name in inputs])
-            known.update(zip(proto.output, out if isinstance(out, tuple) else (out,), strict=False))
-        else:
-            open_.append((node, inputs, list(proto.output)))
-    rows = next(one for one in source.input if one.name not in stored)
-    return _laid_out(open_, known, rows, alias.get(output, output), head, mode, opset)
+                out = OPERATORS[node.op](node, [values[name] if name else None for name in inputs])
+            made = zip(outputs, out if isinstance(out, tuple) else (out,), strict=False)
+            (self.known if constant else self.seen).update(made)
+
+    def _branch(self, proto: Any, condition: str) -> None:
+        """A condition on constants or shapes is decided now."""
+        chosen = self.known.get(condition, self.seen.get(condition))
+        if chosen is None:
+            raise ValueError("a condition")
+        name = "then_branch" if bool(chosen.reshape(-1)[0]) else "else_branch"
+        inner = next(one.g for one in proto.attribute if one.name == name)
+        self.add(inner.initializer, inner.node)
+        for ours, theirs in zip(proto.output, inner.output, strict=True):
+            self.alias[ours] = self.alias.get(theirs.name, theirs.name)
 
 
-def _laid_out(open_: list[Any], known: dict[str, Tensor], rows: Any, output: str, head: str, mode: Mode,
-              opset: int) -> Graph:  # fmt: skip
+def _laid_out(reading: _Reading, rows: Any, output: str, head: str) -> Graph:
+    open_, known, mode, opset = reading.open, reading.known, reading.mode, reading.opset
     numbers: dict[str, int] = {rows.name: 0}
     steps: list[Step] = []
     for node, inputs, outputs in open_:
@@ -353,6 +398,9 @@ def _roles(open_: list[Any], known: dict[str, Tensor]) -> dict[str, Role]:
             for name in inputs:
                 if name in known and known[name].dim() > 1:
                     give(name, "weight", known[name].numel() // known[name].shape[-1])
+        elif op in RECURRENT:
+            for name in inputs[1:4]:
+                give(name, "weight", node.get("hidden_size", 1))
         elif op in NORMS:
             give(inputs[1], "scale")
             give(inputs[2] if len(inputs) > 2 else "", "bias")

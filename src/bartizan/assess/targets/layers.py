@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from math import ceil, floor
+from math import ceil
 from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from bartizan.assess.targets.operators import Inputs, Node, Operator, Tensor, bounded, integers, through
-
-
-def _word(value: Any, default: str) -> str:
-    return default if value is None else value.decode() if isinstance(value, bytes) else str(value)
+from bartizan.assess.targets.operators import Inputs, Node, Operator, Tensor, bounded, through
+from bartizan.assess.targets.resizing import resize, word
 
 
 def _around(node: Node, sizes: list[int], window: list[int], strides: list[int], dilations: list[int]) -> list[int]:
     """Padding before and after each axis, begins first: given, or what `auto_pad` says."""
-    auto, count = _word(node.get("auto_pad"), "NOTSET"), len(window)
+    auto, count = word(node.get("auto_pad"), "NOTSET"), len(window)
     if auto == "VALID":
         return [0] * (2 * count)
     if auto == "NOTSET":
@@ -58,15 +55,16 @@ def deconvolution(node: Node, x: Inputs) -> Tensor:
     weight, count = x[1], x[1].dim() - 2
     strides, dilations = node.get("strides") or [1] * count, node.get("dilations") or [1] * count
     extra, sizes, wanted = node.get("output_padding") or [0] * count, x[0].shape[2:], node.get("output_shape")
-    auto = _word(node.get("auto_pad"), "NOTSET")
+    auto = word(node.get("auto_pad"), "NOTSET")
     full = [(n - 1) * s + (k - 1) * d + 1 + e for n, s, k, d, e in
             zip(sizes, strides, weight.shape[2:], dilations, extra, strict=True)]  # fmt: skip
     bounded([x[0].shape[0], *full])
     if wanted is None and auto.startswith("SAME"):
         wanted = [n * s for n, s in zip(sizes, strides, strict=True)]
     if wanted is not None:
-        cut = [max(0, have - want) for have, want in zip(full, wanted, strict=True)]
-        small, large = [one // 2 for one in cut], [one - one // 2 for one in cut]
+        bounded([x[0].shape[0], *wanted])
+        cut = [have - want for have, want in zip(full, wanted, strict=True)]  # Below 0: zeros are added.
+        small, large = [int(one / 2) for one in cut], [one - int(one / 2) for one in cut]
         around = small + large if auto != "SAME_LOWER" else large + small
     else:
         around = node.get("pads") or [0] * (2 * count)
@@ -89,7 +87,7 @@ def gemm(node: Node, x: Inputs) -> Tensor:
 
 def einsum(node: Node, x: Inputs) -> Tensor:
     """By the equation."""
-    return torch.einsum(_word(node.get("equation"), ""), *x)
+    return torch.einsum(word(node.get("equation"), ""), *x)
 
 
 # -------------------------------------------------------------------------------------------------------------- pools
@@ -159,8 +157,11 @@ def lp_pool(node: Node, x: Inputs) -> Tensor:
 
 def batch_norm(node: Node, x: Inputs) -> Any:
     """By running statistics; in training by the batch's, which the running ones follow."""
-    momentum, training = 1 - node.get("momentum", 0.9), node.mode.training and x[0].shape[0] > 1
-    return F.batch_norm(x[0], x[3], x[4], x[1], x[2], training, momentum, node.get("epsilon", 1e-5))
+    momentum, epsilon = 1 - node.get("momentum", 0.9), node.get("epsilon", 1e-5)
+    if node.get("training_mode", 0):  # The file itself says so: its scores depend on the rows beside each row.
+        return F.batch_norm(x[0], None, None, x[1], x[2], training=True, eps=epsilon)
+    training = node.mode.training and x[0].shape[0] > 1
+    return F.batch_norm(x[0], x[3], x[4], x[1], x[2], training, momentum, epsilon)
 
 
 def layer_norm(node: Node, x: Inputs) -> Tensor:
@@ -210,73 +211,6 @@ def local_response(node: Node, x: Inputs) -> Tensor:
 
 
 # ----------------------------------------------------------------------------------------------------------- resizing
-
-
-def resize(node: Node, x: Inputs) -> Tensor:
-    """Axis by axis, each as one product with a matrix of weights: nearest, linear or cubic, any coordinates."""
-    inputs = list(x) + [None] * 4
-    scales, sizes = (inputs[1], None) if node.opset < 11 else (inputs[2], inputs[3])
-    factors = [float(one) for one in scales.reshape(-1).tolist()] if scales is not None and scales.numel() else None
-    if node.get("scales") is not None:  # Upsample 7
-        factors = list(node.get("scales"))
-    wanted = integers(sizes) if sizes is not None and sizes.numel() else None
-    over = [one % x[0].dim() for one in node.get("axes") or range(x[0].dim())]
-    out = x[0]
-    for at, axis in enumerate(over):
-        before = out.shape[axis]
-        after = wanted[at] if wanted is not None else floor(before * factors[at]) if factors else before
-        factor = after / before if wanted is not None or not factors else factors[at]
-        if after != before or factor != 1:
-            bounded([*out.shape[:axis], after, *out.shape[axis + 1 :]])
-            bounded([before, after])
-            weights = _interpolation(node, before, after, factor).to(out.dtype)
-            out = torch.movedim(torch.movedim(out, axis, -1) @ weights, -1, axis)
-    return out
-
-
-def _interpolation(node: Node, before: int, after: int, factor: float) -> Tensor:
-    """(before, after): how much of each old place is in each new one."""
-    old = "asymmetric" if node.op == "Upsample" or node.opset < 11 else "half_pixel"
-    how, mode = _word(node.get("coordinate_transformation_mode"), old), _word(node.get("mode"), "nearest")
-    place = torch.arange(after, dtype=torch.float64)
-    if how == "align_corners":
-        place = place * ((before - 1) / (after - 1) if after > 1 else 0.0)
-    elif how == "asymmetric":
-        place = place / factor
-    elif how == "pytorch_half_pixel" and after == 1:
-        place = place * 0
-    else:
-        place = (place + 0.5) / factor - 0.5
-        if how == "half_pixel_symmetric":
-            place = place + before / 2 * (1 - after / (factor * before))
-    out = torch.zeros(before, after, dtype=torch.float64)
-    column = torch.arange(after)
-    if mode == "nearest":
-        rounding = _word(node.get("nearest_mode"), "floor" if old == "asymmetric" else "round_prefer_floor")
-        nearest = {
-            "floor": torch.floor, "ceil": torch.ceil, "round_prefer_ceil": lambda p: torch.floor(p + 0.5),
-            "round_prefer_floor": lambda p: torch.ceil(p - 0.5),
-        }[rounding](place)  # fmt: skip
-        out[nearest.long().clamp(0, before - 1), column] = 1.0
-        return out
-    base = torch.floor(place)
-    part, a = place - base, float(node.get("cubic_coeff_a", -0.75))
-    taps = [(0, 1 - part), (1, part)]
-    if mode == "cubic":
-        taps = [(k, _cubic((part - k).abs(), a)) for k in (-1, 0, 1, 2)]
-    inside = [((base + k >= 0) & (base + k < before)).double() for k, _ in taps]
-    if mode == "cubic" and node.get("exclude_outside", 0):
-        total = sum(weight * within for (_, weight), within in zip(taps, inside, strict=True))
-        taps = [(k, weight * within / total) for (k, weight), within in zip(taps, inside, strict=True)]
-    for k, weight in taps:
-        out.index_put_(((base + k).long().clamp(0, before - 1), column), weight, accumulate=True)
-    return out
-
-
-def _cubic(d: Tensor, a: float) -> Tensor:
-    """Keys 1981, "Cubic convolution interpolation"."""
-    near = (a + 2) * d**3 - (a + 3) * d**2 + 1
-    return torch.where(d <= 1, near, torch.where(d < 2, a * d**3 - 5 * a * d**2 + 8 * a * d - 4 * a, 0.0))
 
 
 # ------------------------------------------------------------------------------------------------------- quantisation

@@ -40,8 +40,9 @@ class Answers:
     head: str = ""
 
 
-def open_onnx(path: Path, rows: Array | None) -> Target:
+def open_onnx(path: Path, rows: Array | None, least: int = 2) -> Target:
     """The target of a file; `rows` are some rows of the data, without which the input's own shape is used.
+    `least` is the number of classes where the model gives labels alone.
 
     Raises:
         UsageError: not an ONNX model, larger than the bound, files or operators it may not name, or no class scores.
@@ -55,7 +56,7 @@ def open_onnx(path: Path, rows: Array | None) -> Target:
     raw = _read(path)
     try:
         model = onnx.load_model_from_string(raw)
-    except (ValueError, TypeError) as error:  # protobuf's DecodeError is a ValueError
+    except _unreadable() as error:
         raise UsageError(f"{path.name} is not an ONNX model ({type(error).__name__})") from None
     external = _checked(model, path)
     session = _session(onnxruntime, path if external else raw, path.name)
@@ -65,7 +66,7 @@ def open_onnx(path: Path, rows: Array | None) -> Target:
     rowwise = _Rows.of(given[0], rows, path.name)
     runner = _Runner(session, given[0].name, rowwise)
     probe = rowwise.probe(rows)
-    answers = _understood(session, runner, probe, path.name)
+    answers = _understood(session, runner, probe, path.name, least)
     runner.answers = answers
     target = Target(
         name=path.name, kind="onnx", digest=hashlib.sha256(raw).hexdigest(), shape=probe.shape[1:],
@@ -150,6 +151,13 @@ def _failures() -> tuple[type[Exception], ...]:
     names = ("Fail", "InvalidArgument", "NoSuchFile", "NoModel", "EngineError", "RuntimeException", "InvalidProtobuf",
              "ModelLoaded", "NotImplemented", "InvalidGraph", "EPFail")  # fmt: skip
     return (*(getattr(state, name) for name in names if hasattr(state, name)), RuntimeError, ValueError)
+
+
+def _unreadable() -> tuple[type[Exception], ...]:
+    """What protobuf raises for bytes that are no message: it has a class of its own."""
+    from google.protobuf import message  # type: ignore[import-untyped]  # It comes with onnx, without types.
+
+    return (message.DecodeError, ValueError, TypeError)
 
 
 def _first_line(error: Exception) -> str:
@@ -258,13 +266,13 @@ class _Runner:
 
 
 def _cut(out: Any, count: int) -> Any:
-    return out[:count]
+    return out if isinstance(out, np.ndarray) and not out.ndim else out[:count]
 
 
 def _joined(parts: list[Any]) -> Any:
     if isinstance(parts[0], list):
         return [one for part in parts for one in part]
-    return np.concatenate(parts)
+    return np.concatenate([np.atleast_1d(part) for part in parts])
 
 
 def columns(out: Any, answers: Answers) -> Array:
@@ -282,13 +290,13 @@ def columns(out: Any, answers: Answers) -> Array:
     return values
 
 
-def _understood(session: Any, runner: _Runner, probe: Array, name: str) -> Answers:
+def _understood(session: Any, runner: _Runner, probe: Array, name: str, least: int) -> Answers:
     """Which output holds the scores, and of what kind they are: shares sum to one; labels only as the last resort."""
     outputs = session.get_outputs()
     found = runner_outputs(runner, probe, [one.name for one in outputs])
     best: tuple[int, Answers] | None = None
     for one, value in zip(outputs, found, strict=True):
-        answers = _answers(one.name, value, len(probe))
+        answers = _answers(one.name, value, len(probe), least)
         if answers is not None:
             rank = (answers.output is Output.LABELS) * 2 + (answers.head != "")
             if best is None or rank < best[0]:
@@ -303,7 +311,7 @@ def runner_outputs(runner: _Runner, probe: Array, names: list[str]) -> list[Any]
     if runner.batch is None:
         try:
             found = runner.raw(probe, names)
-            if all(len(one) == len(probe) for one in found):
+            if all(isinstance(one, list) or (one.ndim and len(one) == len(probe)) for one in found):
                 return found
         except UsageError:
             runner.batch = 1
@@ -312,18 +320,20 @@ def runner_outputs(runner: _Runner, probe: Array, names: list[str]) -> list[Any]
     return runner.raw(probe, names)
 
 
-def _answers(name: str, value: Any, count: int) -> Answers | None:
+def _answers(name: str, value: Any, count: int, least: int) -> Answers | None:
     if isinstance(value, list):
         if len(value) == count and value and isinstance(value[0], dict):
             return Answers(name, Output.PROBABILITIES, len(value[0]))
         return None
     if not isinstance(value, np.ndarray) or len(value) != count or value.dtype.kind not in "fiub":
         return None
+    if sum(size > 1 for size in value.shape[1:]) > 1:
+        return None
     flat = value.reshape(count, -1)
     if value.dtype.kind in "iub":
         if flat.shape[1] > 1:  # One-hot or quantised scores.
             return Answers(name, Output.LOGITS, flat.shape[1])
-        return Answers(name, Output.LABELS, max(int(flat.max()) + 1, 2), "labels")
+        return Answers(name, Output.LABELS, max(int(flat.max()) + 1, least), "labels")
     if flat.shape[1] == 1:
         share = bool(((flat >= 0) & (flat <= 1)).all())
         return Answers(name, Output.PROBABILITIES if share else Output.LOGITS, 2, "share" if share else "margin")
@@ -347,7 +357,8 @@ def _with_gradients(target: Target, model: Proto, answers: Answers, probe: Array
     try:
         if model.functions:
             model = inliner.inline_local_functions(model)
-        net = graph(model, answers.name, answers.head, answers.classes)
+        example = torch.from_numpy(rows.given(probe[: rows.batch or 2]).astype(np.float32))
+        net = graph(model, answers.name, answers.head, answers.classes, example)
         net.take(rows.shape, rows.scale, rows.batch)
         inputs = torch.from_numpy(probe.astype(np.float32))
         with torch.no_grad():

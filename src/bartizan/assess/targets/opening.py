@@ -23,7 +23,7 @@ def open_target(
     if path.suffix == ".onnx":
         from bartizan.assess.targets.onnx import open_onnx
 
-        return open_onnx(path, some_rows(data))
+        return open_onnx(path, some_rows(data), class_count(data))
     if path.suffix == ".txt":
         from bartizan.assess.targets.lightgbm import open_lightgbm
 
@@ -37,3 +37,11 @@ def some_rows(data: Data | None) -> Array | None:
         return None
     found = next((part for part in (data.x_test, data.x_train, data.x_pool) if part is not None and len(part)), None)
     return None if found is None else found[:64]
+
+
+def class_count(data: Data | None) -> int:
+    """How many classes the labels name; 2 where nothing is known."""
+    if data is None:
+        return 2
+    labels = [int(part.max()) + 1 for part in (data.y_test, data.y_train) if part is not None and len(part)]
+    return max(2, len(data.classes), *labels)

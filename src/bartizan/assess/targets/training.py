@@ -8,8 +8,9 @@ a batch (Mishkin and Matas 2016, "All you need is a good init").
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, sqrt
+from math import ceil, cos, isfinite, pi, sqrt
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,9 @@ from bartizan.assess.targets.operators import Tensor
 STEPS = 600
 MIN_EPOCHS, MAX_EPOCHS = 4, 50
 BATCH = 64
-RATE = 1e-3
 PEAK = 3e-3
+WARM = 0.2  # Of all steps: so long the rate rises.
+LARGEST = 5.0  # Length to which a gradient is cut.
 DEEP = 8
 
 
@@ -104,6 +106,40 @@ def _scale(net: Graph, x: Tensor) -> None:
             values[slot] = one
 
 
+class Adam:
+    """Kingma and Ba 2015, with gradients cut to a length. Torch's own loads its compiler first, for two seconds."""
+
+    def __init__(self, parameters: Sequence[Tensor], betas: tuple[float, float] = (0.9, 0.999)) -> None:
+        self.parameters, self.betas, self.steps = list(parameters), betas, 0
+        self.means = [torch.zeros_like(one) for one in self.parameters]
+        self.squares = [torch.zeros_like(one) for one in self.parameters]
+
+    def step(self, gradients: Sequence[Tensor | None], rate: float) -> None:
+        """One step against the gradients, at a rate; a parameter without one (None) stays."""
+        self.steps += 1
+        first, second = self.betas
+        known = [one for one in gradients if one is not None]
+        length = float(torch.sqrt(sum(((one * one).sum() for one in known), torch.zeros(()))))
+        factor = min(1.0, LARGEST / (length + 1e-6)) if isfinite(length) else 0.0
+        size = rate * sqrt(1 - second**self.steps) / (1 - first**self.steps)
+        with torch.no_grad():
+            for value, mean, square, one in zip(self.parameters, self.means, self.squares, gradients, strict=True):
+                if one is None or not factor:
+                    continue
+                gradient = one * factor if factor < 1 else one
+                mean.mul_(first).add_(gradient, alpha=1 - first)
+                square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
+                value.addcdiv_(mean, square.sqrt().add_(1e-8), value=-size)
+
+
+def rate_at(peak: float, step: int, total: int) -> float:
+    """One cycle: rises in a line, then falls as a cosine does (Smith and Topin 2017, "Super-Convergence")."""
+    warm = max(1, round(WARM * total))
+    if step < warm:
+        return peak * (step + 1) / warm
+    return peak * 0.5 * (1 + cos(pi * (step - warm) / max(1, total - warm)))
+
+
 def fit(net: Any, x: Array, y: Array, seed: int, recipe: Recipe, output: Output) -> None:
     """Trains the module on rows and integer or soft labels, in place; ends in evaluation mode.
 
@@ -115,8 +151,7 @@ def fit(net: Any, x: Array, y: Array, seed: int, recipe: Recipe, output: Output)
     parameters = [one for one in net.parameters() if one.requires_grad]
     epochs = recipe.epochs or epochs_for(len(inputs))
     steps = ceil(len(inputs) / recipe.batch)
-    optimiser = torch.optim.Adam(parameters, lr=RATE, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.rate, total_steps=max(epochs * steps, 2))
+    optimiser, total, done = Adam(parameters), epochs * steps, 0
     generator = torch.Generator().manual_seed(seed)
     state = torch.get_rng_state()
     torch.manual_seed(seed)  # Dropout and noise inside the net draw from the global generator.
@@ -128,11 +163,10 @@ def fit(net: Any, x: Array, y: Array, seed: int, recipe: Recipe, output: Output)
                 if len(part) == 1 and len(inputs) > 1:
                     continue  # Batch statistics of one row say nothing.
                 loss = _loss(net(inputs[part]), wanted[part], output)
-                optimiser.zero_grad(set_to_none=True)
-                loss.backward()
-                torch.nn.utils.clip_grad_norm_(parameters, 5.0)
-                optimiser.step()
-                schedule.step()
+                optimiser.step(
+                    torch.autograd.grad(loss, parameters, allow_unused=True), rate_at(recipe.rate, done, total)
+                )
+                done += 1
     finally:
         net.eval()
         torch.set_rng_state(state)
