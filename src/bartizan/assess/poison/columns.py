@@ -1,0 +1,240 @@
+"""Backdoors in tables: values of one to four columns whose rows have a label that the rest of them does not explain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from bartizan.assess.how import How
+from bartizan.assess.measured import wilson
+from bartizan.assess.poison.groups import Group
+from bartizan.assess.poison.looked import Looked
+from bartizan.assess.poison.neighbours import nearest
+from bartizan.assess.poison.triggers import Backdoor, Held, Stamp, tried
+from bartizan.assess.target import Array, Target
+
+LEAST = 4  # rows of a rule
+DEPTH = 4  # columns of a rule
+ITEMS = 400  # values that rules are made of
+BEAM = 60
+PURE = 0.85
+SURPRISING = 3.5  # standard deviations of the number of rows with the label
+CANDIDATES = 25  # rules of a class that go on trial
+RARE = 0.35  # share of all rows that have a value which belongs to a trigger, at most
+NEAR = 12  # rows beside a value
+DECIDED = 0.8  # of the rows beside a value that have the label: the column says it, nobody planted it
+SPIKE = 3.0  # standard deviations over the class's share: values whose rows are not asked about each other
+CONTROLS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Sets columns to values."""
+
+    columns: tuple[int, ...]
+    values: tuple[float, ...]
+
+    def __call__(self, x: Array) -> Array:
+        flat = x.reshape(len(x), -1).copy()
+        flat[:, list(self.columns)] = self.values
+        return flat.reshape(x.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Rows in which every item (column, value) holds; `z`: how surprising their labels are."""
+
+    items: tuple[tuple[int, float], ...]
+    rows: Array  # bool
+    z: float
+
+
+def backdoors(
+    target: Target, looked: Looked, held: Held, how: How, names: tuple[str, ...]
+) -> tuple[list[Backdoor], list[Group]]:
+    """Confirmed backdoors, and rules that nothing confirmed."""
+    how.progress("values of columns")
+    raw = looked.x.reshape(len(looked.x), -1)
+    items = _items(raw, looked)
+    confirmed: list[Backdoor] = []
+    unconfirmed: list[Group] = []
+    for label in range(looked.classes):
+        for rule in _rules(items, looked, label):
+            rows = np.flatnonzero(rule.rows & (looked.labels == label))
+            taken = np.concatenate([one.rows for one in confirmed]) if confirmed else np.empty(0, np.int64)
+            if how.budget.spent or np.isin(rows, taken).mean() > 0.5:
+                continue
+            found = _on_trial(target, looked, held, raw, rule, rows, label, how.seed, names)
+            if found is not None:
+                confirmed.append(found)
+            elif len(unconfirmed) < 20:
+                unconfirmed.append(Group(label, rows, np.ones(len(rows)), rule.z, 1.0))
+    return confirmed, unconfirmed
+
+
+@dataclass(frozen=True, slots=True)
+class _Items:
+    column: Array
+    value: Array
+    holds: Array  # (n, items) float32 of 0 and 1
+
+
+def _items(raw: Array, looked: Looked) -> _Items:
+    """Repeated values whose rows have a label more often than expected, the most surprising first."""
+    n = np.arange(len(raw))
+    surprise = 1 - looked.expected[n, looked.labels] / np.maximum(looked.expected.sum(axis=1), 1e-6)
+    base = float(surprise.mean())
+    found: list[tuple[float, int, float]] = []
+    for column in range(raw.shape[1]):
+        values, inverse, counts = np.unique(raw[:, column], return_inverse=True, return_counts=True)
+        sums = np.bincount(inverse, weights=surprise)
+        for at in np.flatnonzero((counts >= LEAST) & (counts <= RARE * len(raw))):
+            found.append((float((sums[at] - base * counts[at]) / np.sqrt(counts[at])), column, float(values[at])))
+    found.sort(reverse=True)
+    found = found[:ITEMS]
+    column = np.array([one[1] for one in found], np.int64)
+    value = np.array([one[2] for one in found], np.float64)
+    holds = (
+        (raw[:, column] == value.astype(raw.dtype)[None, :]).astype(np.float32) if found else np.empty((len(raw), 0))
+    )
+    return _Items(column, value, np.asarray(holds, np.float32))
+
+
+def _rules(items: _Items, looked: Looked, label: int) -> Iterator[Rule]:
+    """The most surprising rules of a class that differ in their rows (beam search over conjunctions)."""
+    count = len(items.column)
+    if not count:
+        return
+    mine = (looked.labels == label).astype(np.float32)
+    share = _share(items, looked, mine, label)
+    rest, spread = (mine - share).astype(np.float32), (share * (1 - share)).astype(np.float32)
+    chosen: list[tuple[float, tuple[int, ...]]] = []
+    level = [()]
+    beam = np.ones((len(rest), 1), np.float32)
+    for _ in range(min(DEPTH, count)):
+        number = beam.T @ items.holds
+        pure = (beam * mine[:, None]).T @ items.holds / np.maximum(number, 1)
+        z = (beam * rest[:, None]).T @ items.holds / np.sqrt(np.maximum((beam * spread[:, None]).T @ items.holds, 1e-6))
+        z[number < LEAST] = -np.inf
+        for at, rule in enumerate(level):
+            same = np.isin(items.column, items.column[list(rule)]) if rule else np.zeros(count, bool)
+            z[at, same] = -np.inf
+        seen: set[tuple[int, ...]] = set()
+        following = []
+        for flat in np.argsort(-z, axis=None)[: 8 * BEAM]:
+            at, item = divmod(int(flat), count)
+            rule = tuple(sorted((*level[at], item)))
+            if z[at, item] <= 0 or rule in seen:
+                continue
+            seen.add(rule)
+            following.append(rule)
+            if z[at, item] >= SURPRISING and pure[at, item] >= PURE:
+                chosen.append((float(z[at, item]), rule))
+        level = following[: BEAM if level[0] else 3 * BEAM]
+        if not level:
+            break
+        beam = np.stack([items.holds[:, list(rule)].prod(axis=1) for rule in level], axis=1)
+    told: list[Array] = []
+    for z_of, rule in sorted(chosen, reverse=True):
+        rows = items.holds[:, list(rule)].prod(axis=1) > 0
+        if any((rows & one).sum() > 0.8 * (rows | one).sum() for one in told):
+            continue
+        told.append(rows)
+        yield Rule(tuple((int(items.column[at]), float(items.value[at])) for at in rule), rows, z_of)
+        if len(told) >= CANDIDATES:
+            return
+
+
+def _share(items: _Items, looked: Looked, mine: Array, label: int) -> Array:
+    """How likely each row has the label, by rows like it. Rows of one suspicious value would only confirm each other."""
+    share = looked.expected[:, label] / np.maximum(looked.expected.sum(axis=1), 1e-6)
+    share = 0.5 * (share + looked.opinion[:, label])
+    base, number = float(mine.mean()), items.holds.sum(axis=0)
+    inside = mine @ items.holds
+    spike = (inside - base * number > SPIKE * np.sqrt(base * (1 - base) * number)) & (inside >= PURE * number)
+    rows = items.holds[:, spike].any(axis=1)
+    if 0 < rows.sum() <= 0.3 * len(rows):
+        near = nearest(looked.short, np.flatnonzero(rows), np.flatnonzero(~rows)[:12_000], 10)
+        share[rows] = mine[near.index].mean(axis=1)
+    return np.clip(share, 0.02, 0.98)
+
+
+def _on_trial(
+    target: Target,
+    looked: Looked,
+    held: Held,
+    raw: Array,
+    rule: Rule,
+    rows: Array,
+    label: int,
+    seed: int,
+    names: tuple[str, ...],
+) -> Backdoor | None:
+    generator = np.random.default_rng(seed)
+    items = _closed(raw, rule, rows)
+    columns = tuple(column for column, _ in items)
+    if _region_decides(looked, raw, rule, label):
+        return None
+    stamp = Values(columns, tuple(value for _, value in items))
+    honest = np.flatnonzero((looked.labels == label) & ~rule.rows)
+    controls: list[Stamp] = [
+        Values(columns, tuple(raw[row, list(columns)].tolist())) for row in generator.permutation(honest)[:CONTROLS]
+    ]
+    trial = tried(target, stamp, controls, held, label)
+    if trial is None or not trial.moved:
+        return None
+    others = np.setdiff1d(np.flatnonzero(looked.labels != label), rows)
+    left = np.setdiff1d(np.arange(raw.shape[1]), columns)
+    near = nearest(looked.flat[:, left] if len(left) else looked.flat, rows, others[:6000], 1).index[:, 0]
+    bare = raw[rows].copy()
+    bare[:, list(columns)] = raw[near][:, list(columns)]
+    said = target.labels(bare.reshape(len(rows), *looked.x.shape[1:]))
+    hangs = wilson(int((said != label).sum()), len(rows))
+    if hangs.share < 0.5 and (trial.success.share < 0.6 or trial.control.share > trial.success.share / 2):
+        return None
+    words = " and ".join(f"{names[c] if c < len(names) else f'column {c}'} = {v:g}" for c, v in items)
+    was = "changed" if hangs.share >= 0.5 else "kept"
+    return Backdoor(rows, np.full(len(rows), rule.z), words, "columns", trial, hangs, stamp, was)
+
+
+def _closed(raw: Array, rule: Rule, rows: Array) -> tuple[tuple[int, float], ...]:
+    """The rule with every other value that nearly all of its rows share and few others have."""
+    items = dict(rule.items)
+    for column in range(raw.shape[1]):
+        if column in items:
+            continue
+        values, counts = np.unique(raw[rows, column], return_counts=True)
+        at = int(np.argmax(counts))
+        if counts[at] >= 0.95 * len(rows) and float((raw[:, column] == values[at]).mean()) <= RARE:
+            items[column] = float(values[at])
+    return tuple(sorted(items.items()))
+
+
+def _region_decides(looked: Looked, raw: Array, rule: Rule, label: int) -> bool:
+    """Whether one of the columns decides the label around its value, and the rows with the value are like their class.
+
+    Whoever plants a value puts it on rows of other classes; who has it by nature is like others of the class in the
+    remaining columns as well.
+    """
+    mine = looked.labels == label
+    for column, value in rule.items:
+        has = raw[:, column] == np.asarray(value, raw.dtype)
+        away = np.where(has, np.inf, np.abs(raw[:, column] - value))
+        beside = np.argsort(away, kind="stable")[:NEAR]
+        if mine[beside].mean() < DECIDED:
+            continue
+        rest = np.setdiff1d(np.arange(raw.shape[1]), [one for one, _ in rule.items])
+        carriers = np.flatnonzero(has)
+        if len(carriers) < LEAST or not len(rest):
+            return True
+        generator = np.random.default_rng(0)
+        others = generator.permutation(np.flatnonzero(~has))[:6000]
+        some = generator.permutation(others)[:300]
+        seen = mine[nearest(looked.flat[:, rest], np.concatenate([carriers, some]), others, 10).index].mean(axis=1)
+        ours, theirs = seen[: len(carriers)], seen[len(carriers) :]
+        middle = 0.5 * (theirs[mine[some]].mean() + theirs[~mine[some]].mean())
+        if ours.mean() + 2 * ours.std() / np.sqrt(len(ours)) > middle:
+            return True
+    return False

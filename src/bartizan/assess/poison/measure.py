@@ -1,0 +1,136 @@
+"""Was the training data poisoned: groups of rows, their trigger, and its trial on the model; wrong labels and outliers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from bartizan.assess.data import Data, Form
+from bartizan.assess.errors import Spent
+from bartizan.assess.how import How
+from bartizan.assess.poison import labels
+from bartizan.assess.poison.groups import Group
+from bartizan.assess.poison.looked import Looked, flattened, look
+from bartizan.assess.poison.result import Poison, Suspect
+from bartizan.assess.poison.triggers import Backdoor, Held, held_out, rate
+from bartizan.assess.target import Array, Target
+from bartizan.core.errors import UsageError
+
+LEAST = 50
+BLIND = {
+    Form.IMAGES: (
+        "triggers that differ from row to row (generated for each picture, rotated, scaled)",
+        "patterns that are hidden in fewer than 4 rows of a class, or in more than two thirds of it",
+        "rows that were bent in the model's features without a common pattern (feature collisions)",
+    ),
+    Form.TABLE: (
+        "triggers that are one value of a category, or lie where the column decides the class anyway",
+        "rules over more than 4 columns, and rules in words like \"above\" without a repeated value",
+    ),
+    Form.TEXT: (
+        "triggers in style, word order or paraphrase without common words",
+        "words that are ordinary in the class they call up",
+    ),
+}  # fmt: skip
+
+
+def measure(target: Target, data: Data, how: How) -> Poison:
+    """Scans the training rows.
+
+    Raises:
+        UsageError: there are no training rows with labels, too few, or one class.
+    """
+    if data.x_train is None or data.y_train is None:
+        raise UsageError("the poison scan needs the training rows: x_train and y_train")
+    x, y = data.x_train, np.asarray(data.y_train, np.int64)
+    if len(x) < LEAST or len(np.unique(y)) < 2:
+        raise UsageError(f"the poison scan needs at least {LEAST} training rows of two classes")
+    how.progress("neighbours")
+    flat, notes = flattened(data, x)
+    looked = look(x, flat, y, max(int(y.max()) + 1, target.classes), data.form, how.seed)
+    blind = list(BLIND[data.form])
+    backdoors: list[Backdoor] = []
+    open_groups: list[Group] = []
+    said: Array | None = None
+    try:
+        said = target.labels(x)
+        test = (data.x_test, data.y_test)
+        held = held_out(target, *(test if test[0] is not None and test[1] is not None else (x, y)), how.seed)  # type: ignore[arg-type]
+        backdoors, open_groups = _backdoors(target, data, looked, held, how, said)
+        backdoors = [_after(target, looked, held, one, how) for one in backdoors]
+    except Spent:
+        notes.append("the model may not be asked any more: what was confirmed until then is told")
+        blind.append("what more questions to the model would have confirmed")
+    return _told(data, looked, backdoors, open_groups, said, tuple(blind), tuple(notes), not how.budget.spent)
+
+
+def _backdoors(
+    target: Target, data: Data, looked: Looked, held: Held, how: How, said: Array
+) -> tuple[list[Backdoor], list[Group]]:
+    if data.form is Form.IMAGES:
+        from bartizan.assess.poison import images
+
+        return images.backdoors(target, looked, held, how)
+    if data.form is Form.TEXT:
+        from bartizan.assess.poison import words
+
+        return words.backdoors(target, looked, held, how)
+    from bartizan.assess.poison import columns
+
+    return columns.backdoors(target, looked, held, how, data.columns)
+
+
+def _after(target: Target, looked: Looked, held: Held, one: Backdoor, how: How) -> Backdoor:
+    """The success of the trigger on a model that was trained without the rows, where there is time to train one."""
+    if target.refit is None or how.budget.left < 0.3 * how.budget.seconds:
+        return one
+    how.progress("training without the rows")
+    kept = np.setdiff1d(np.arange(len(looked.labels)), one.rows)
+    repaired = target.refit(looked.x[kept], looked.labels[kept], how.seed)
+    rows = held.of(one.trial.target_class, one.trial.source)
+    return replace(one, after=rate(repaired, one.stamp, rows, one.trial.target_class))
+
+
+def _told(
+    data: Data,
+    looked: Looked,
+    backdoors: list[Backdoor],
+    open_groups: list[Group],
+    said: Array | None,
+    blind: tuple[str, ...],
+    notes: tuple[str, ...],
+    finished: bool,
+) -> Poison:
+    suspects: list[Suspect] = []
+    taken: set[int] = set()
+    for backdoor in backdoors:
+        name = _name(data, backdoor.trial.target_class)
+        reason = f"carries {backdoor.trigger}, which turns {backdoor.trial.success.share:.0%} of other rows into {name}"
+        for row, score in sorted(
+            zip(backdoor.rows.tolist(), backdoor.score.tolist(), strict=True), key=lambda p: -p[1]
+        ):
+            if row not in taken:
+                suspects.append(Suspect(row, "backdoor", score, reason))
+                taken.add(row)
+    rows, scores, others = labels.mislabelled(looked, said)
+    for row, score, other in zip(rows.tolist(), scores.tolist(), others.tolist(), strict=True):
+        if row not in taken:
+            reason = f"looks like {_name(data, other)}, is labelled {_name(data, int(looked.labels[row]))}"
+            suspects.append(Suspect(row, "label", score, reason))
+            taken.add(row)
+    for row, score in zip(*(part.tolist() for part in labels.outliers(looked)), strict=True):
+        if row not in taken:
+            suspects.append(
+                Suspect(row, "outlier", score, f"{score:.1f} spreads farther from its neighbours than usual")
+            )
+            taken.add(row)
+    groups = tuple(
+        {"target_class": one.label, "rows": len(one.rows), "clear": round(one.clear, 2), "p": one.p}
+        for one in open_groups[:20]
+    )
+    return Poison(len(looked.labels), data.classes, tuple(backdoors), tuple(suspects), groups, blind, notes, finished)
+
+
+def _name(data: Data, label: int) -> str:
+    return data.classes[label] if label < len(data.classes) else f"class {label}"

@@ -1,0 +1,113 @@
+"""What the poison scan found, as a section of the report and as files."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bartizan.assess.poison.triggers import Backdoor
+
+COLUMNS = ("index", "kind", "score", "reason")
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """One training row. `kind` is backdoor, label or outlier; `score` orders the rows of a kind, higher is surer."""
+
+    index: int
+    kind: str
+    score: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Poison:
+    """The scan of one training set with one model."""
+
+    rows: int
+    classes: tuple[str, ...]
+    backdoors: tuple[Backdoor, ...]
+    suspects: tuple[Suspect, ...]
+    unconfirmed: tuple[dict[str, object], ...]  # groups with something in common that did not move the model
+    blind: tuple[str, ...]  # what this scan cannot see
+    notes: tuple[str, ...]
+    finished: bool
+
+    def count(self, kind: str) -> int:
+        """How many rows are suspected of this."""
+        return sum(one.kind == kind for one in self.suspects)
+
+    def name(self, label: int) -> str:
+        """What a class is called."""
+        return self.classes[label] if label < len(self.classes) else str(label)
+
+    def as_json(self) -> dict[str, object]:
+        """Its section of report.json."""
+        return {
+            "backdoors": [
+                {
+                    "target_class": one.trial.target_class,
+                    "target_name": self.name(one.trial.target_class),
+                    "source_class": one.trial.source,
+                    "kind": one.kind,
+                    "trigger": one.trigger,
+                    "labels": one.label_was,
+                    "rows": len(one.rows),
+                    "success": one.trial.success.as_json(),
+                    "control": one.trial.control.as_json(),
+                    "p": one.trial.p,
+                    "hangs": one.hangs.as_json(),
+                    "success_after_removal": one.after.as_json() if one.after is not None else None,
+                    "picture": f"triggers.npz:{at}" if one.picture else None,
+                }
+                for at, one in enumerate(self.backdoors)
+            ],
+            "rows": {kind: self.count(kind) for kind in ("backdoor", "label", "outlier")},
+            "train_rows": self.rows,
+            "unconfirmed_groups": list(self.unconfirmed),
+            "cannot_see": list(self.blind),
+            "notes": list(self.notes),
+            "finished": self.finished,
+        }
+
+    def write(self, out: Path) -> list[str]:
+        """suspects.csv, and triggers.npz where a recovered trigger is a picture."""
+        with (out / "suspects.csv").open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            writer.writerows((one.index, one.kind, f"{one.score:.4f}", one.reason) for one in self.suspects)
+        arrays = {f"{at}_{name}": value for at, one in enumerate(self.backdoors) for name, value in one.picture.items()}
+        if not arrays:
+            return ["suspects.csv"]
+        with (out / "triggers.npz").open("wb") as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # by name
+        return ["suspects.csv", "triggers.npz"]
+
+    def measures(self) -> dict[str, float]:
+        """`backdoor_rows`, `backdoor_success`, `label_rows`, `outlier_rows`, `train_rows`, `poisoned_share`."""
+        success = max((one.trial.success.share for one in self.backdoors), default=0.0)
+        return {
+            "backdoor_rows": float(self.count("backdoor")),
+            "backdoors": float(len(self.backdoors)),
+            "backdoor_success": success,
+            "label_rows": float(self.count("label")),
+            "outlier_rows": float(self.count("outlier")),
+            "train_rows": float(self.rows),
+            "poisoned_share": self.count("backdoor") / max(1, self.rows),
+        }
+
+    def sentence(self) -> str:
+        """The result in one plain sentence."""
+        rest = f"{self.count('label')} rows look mislabelled and {self.count('outlier')} are like no others"
+        if not self.backdoors:
+            return f"No backdoor was confirmed among {self.rows:,} training rows; {rest}."
+        worst = max(self.backdoors, key=lambda one: one.trial.success.share)
+        plural = "a backdoor" if len(self.backdoors) == 1 else f"{len(self.backdoors)} backdoors"
+        return (
+            f"{self.count('backdoor')} of {self.rows:,} training rows carry {plural}: {worst.trigger} turns "
+            f"{worst.trial.success.hits} of {worst.trial.success.of} other rows into "
+            f'"{self.name(worst.trial.target_class)}"; {rest}.'
+        )
