@@ -6,7 +6,7 @@ change that flips each are halved: `below` is proven, `above` was found and judg
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from bartizan.assess.budget import Budget
 from bartizan.assess.data import Data, Form
-from bartizan.assess.evasion.leaves import Space, compiled
+from bartizan.assess.evasion.leaves import Leaves, Space, compiled
 from bartizan.assess.evasion.linear import attacked_linear
 from bartizan.assess.evasion.trees import Verdict, attacked, ball
 
@@ -50,8 +50,6 @@ class Solver:
 
 def solver(target: Target, data: Data, norm: str) -> Solver | None:
     """How to solve this model; None where it is neither a forest nor linear."""
-    if target.forest is None and target.linear is None:
-        return None
     low, high = _range(data)
 
     def space(x: Array, radius: float) -> Space:
@@ -71,16 +69,19 @@ def solver(target: Target, data: Data, norm: str) -> Solver | None:
         return Solver(
             "linear, exact", lambda x, y, r, spent: attacked_linear(linear, space(x, r), y, falls(y)), distance
         )
-    assert target.forest is not None
+    if target.forest is None:
+        return None
     forest = target.forest()
-    kinds = {dtype: compiled(forest, dtype) for dtype in (np.float32, np.float64)}
-    return Solver(
-        "trees, exact",
-        lambda x, y, r, spent: attacked(
-            kinds[_dtype(x.reshape(-1), r)], forest, space(x, r), y, falls(y), spent
-        ),
-        distance,
-    )  # fmt: skip
+    kinds: dict[type[np.floating], Leaves] = {}
+
+    def decide(x: Array, label: int, radius: float, spent: Clock) -> Verdict:
+        around = space(x, radius)
+        dtype = around.low.dtype.type
+        if dtype not in kinds:
+            kinds[dtype] = compiled(forest, dtype)
+        return attacked(kinds[dtype], forest, around, label, falls(label), spent)
+
+    return Solver("trees, exact", decide, distance)
 
 
 def _range(data: Data) -> tuple[Array | float, Array | float]:
@@ -95,8 +96,8 @@ def _dtype(x: Array, radius: float) -> type[np.floating]:
     return np.float32 if (rounding <= radius).all() else np.float64
 
 
-def answers(solve: Solver, target: Target, data: Data, how: How) -> Iterator[list[Answer]]:
-    """The answers after every row is decided, and once more when the intervals are as narrow as time allowed."""
+def answers(solve: Solver, target: Target, data: Data, how: How) -> list[Answer]:
+    """What is known of every row at the strength that was asked for, and of smaller ones as far as time allows."""
     assert data.x_test is not None
     assert data.y_test is not None
     x, y = data.x_test[: how.rows], data.y_test[: how.rows]
@@ -108,13 +109,17 @@ def answers(solve: Solver, target: Target, data: Data, how: How) -> Iterator[lis
         how.progress(f"{solve.name}: row {done + 1} of {len(waiting)}")
         each = Budget(min(how.budget.left, max(LEAST_S, 3 * how.budget.left / (len(waiting) - done))))
         _ask(solve, one, x[one.index], int(y[one.index]), how.eps, each)
-    yield found
+    stuck: set[int] = set()
     curve = Budget(min(how.budget.left / 2, CURVE_S * (first.seconds - first.left) + LEAST_S))
     fine = 1.0 if how.norm == "l0" else how.eps * FINE
     while waiting and not curve.spent:
-        waiting = [one for one in waiting if one.above < np.inf and one.above - max(one.below, 0.0) > fine]
+        waiting = [
+            one
+            for one in waiting
+            if one.above < np.inf and one.above - max(one.below, 0.0) > fine and one.index not in stuck
+        ]
         for one in waiting:
-            if curve.spent:
+            if not curve.left:
                 break
             middle = (max(one.below, 0.0) + one.above) / 2
             if how.norm == "l0":
@@ -122,10 +127,9 @@ def answers(solve: Solver, target: Target, data: Data, how: How) -> Iterator[lis
             before = (one.below, one.above)
             _ask(solve, one, x[one.index], int(y[one.index]), middle, curve.part(0.2))
             if (one.below, one.above) == before:
-                one.below = max(one.below, 0.0)
+                stuck.add(one.index)
         how.progress(f"{solve.name}: smallest changes, {len(waiting)} rows to go")
-        waiting = [one for one in waiting if one.above - max(one.below, 0.0) > fine]
-    yield found
+    return found
 
 
 def _ask(solve: Solver, one: Answer, x: Array, label: int, radius: float, budget: Budget) -> None:

@@ -1,4 +1,4 @@
-"""Linear models, exactly: the largest lead a rival can get within a ball is a formula, and so is the row that gets it."""
+"""Linear models, exactly: the most a rival can lead by within a ball is a formula, and so is the row where it does."""
 
 from __future__ import annotations
 
