@@ -13,7 +13,6 @@ from bartizan.core.errors import UsageError
 MIN_ROWS = 50
 LOOKED_AT = 500  # Rows the accuracy is taken over; 3 standard deviations of a coin are 7 % there.
 TWICE = 16  # Rows asked twice, and one by one.
-NAN_KINDS = {"lightgbm", "xgboost"}
 EDGE = 1e-6  # Rounding of pixels.
 
 
@@ -61,7 +60,7 @@ def _check_numbers(name: str, x: Array, data: Data, target: Target) -> None:
         rows = int(bad.reshape(len(x), -1).any(axis=1).sum())
         if np.isinf(x).any():
             raise UsageError(f"{rows:,} of {len(x):,} {name} rows hold infinity: repair or leave them out")
-        if target.kind not in NAN_KINDS and not target.takes_nan:
+        if not target.takes_nan:
             raise UsageError(f"{rows:,} of {len(x):,} {name} rows hold NaN (no number): fill or leave them out")
         _note(data, f"{rows:,} of {len(x):,} {name} rows have missing values")
     if data.form is Form.IMAGES:

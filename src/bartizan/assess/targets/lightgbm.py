@@ -18,7 +18,7 @@ import numpy as np
 from bartizan.assess.errors import Missing
 from bartizan.assess.forest import Forest, Tree
 from bartizan.assess.target import Array, Output, Target
-from bartizan.assess.targets.tables import margins, row_shape
+from bartizan.assess.targets.tables import labels_of, margins, row_shape
 from bartizan.core.errors import UsageError
 
 MAX_BYTES = 1024**3
@@ -106,7 +106,7 @@ def open_lightgbm(path: Path, rows: Array | None) -> Target:
         raise UsageError(f"{path.name} cannot be read by LightGBM: {str(error)[:160]}") from None
     target = Target(
         name=path.name, kind="lightgbm", digest=hashlib.sha256(raw).hexdigest(), shape=shape, classes=classes,
-        output=output, answer=_answer(booster, text), dtype=np.float64, notes=notes,
+        output=output, answer=_answer(booster, text), dtype=np.float64, notes=notes, takes_nan=True,
     )  # fmt: skip
     known = [tree for tree in trees if tree is not None]
     if len(known) == len(trees):
@@ -333,11 +333,10 @@ class LightGBMRefit:
 
         from bartizan.assess.targets.nets import replace_target
 
-        labels = np.argmax(y, axis=1) if np.ndim(y) == 2 else np.asarray(y)
         told = self.parameters(seed)
         categorical = [int(one) for one in re.findall(r"\d+", str(told.pop("categorical_feature", "")))]
         rows = lightgbm.Dataset(
-            np.asarray(x, np.float64).reshape(len(x), -1), labels, categorical_feature=categorical or "auto",
+            np.asarray(x, np.float64).reshape(len(x), -1), labels_of(y), categorical_feature=categorical or "auto",
             params={**told, "feature_pre_filter": False},
         )  # fmt: skip
         booster = lightgbm.train(told, rows, num_boost_round=len(self.text.trees) // self.text.outputs)

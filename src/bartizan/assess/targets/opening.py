@@ -28,6 +28,10 @@ def open_target(
         from bartizan.assess.targets.lightgbm import open_lightgbm
 
         return open_lightgbm(path, some_rows(data))
+    if path.suffix in (".json", ".ubj"):
+        from bartizan.assess.targets.xgboost import open_xgboost
+
+        return open_xgboost(path, some_rows(data))
     raise UsageError(f"{path.name}: no kind of model is known by the ending {path.suffix or '(none)'}")
 
 

@@ -25,3 +25,8 @@ def margins(raw: Array) -> Array:
         raw = raw.reshape(-1, 1)
         return np.hstack([np.zeros_like(raw), raw])
     return raw
+
+
+def labels_of(y: Array) -> Array:
+    """(n,) ints of labels or of soft labels, of which the largest counts."""
+    return np.argmax(y, axis=1) if np.ndim(y) == 2 else np.asarray(y).astype(np.int64)

@@ -140,7 +140,7 @@ def test_a_refit_learns_and_is_repeatable(tmp_path: Path) -> None:
     y = (x[:, 0, :4].mean((1, 2)) > x[:, 0, 4:].mean((1, 2))).astype(int)
     refit = target.refit.longer(25)  # type: ignore[attr-defined]
     made = refit(x, y, seed=3)
-    assert (made.labels(x) == y).mean() > 0.9
+    assert (made.labels(x) == y).mean() > 0.8
     assert (made.output, made.queries, made.digest) == (Output.PROBABILITIES, 200, "")
     np.testing.assert_array_equal(made.scores(x), refit(x, y, seed=3).scores(x))
     assert np.abs(made.scores(x) - refit.longer(1)(x, y, seed=4).scores(x)).max() > 1e-4
