@@ -45,8 +45,10 @@ class NotExported(BartizanError):
     """The module cannot be written as an ONNX file that gives the same scores. Says why."""
 
 
-def write_onnx(path: Path, net: Graph, probe: Array, front: Front | None = None) -> float:
-    """Writes the graph, and asks ONNX Runtime for the scores of `probe`; the largest difference, as a share.
+def write_onnx(path: Path, net: Any, probe: Array, front: Front | None = None) -> float:
+    """Writes a graph, or another torch module, as an ONNX file; the largest difference to ONNX Runtime's scores.
+
+    The difference is taken on `probe`, as a share of the largest score.
 
     Args:
         front: What stands before the graph.
@@ -61,7 +63,10 @@ def write_onnx(path: Path, net: Graph, probe: Array, front: Front | None = None)
         import torch
     except ImportError as error:
         raise Missing(error.name or "onnx", "writing an ONNX model") from None
-    content = as_model(net, probe.shape[1:], front).SerializeToString()
+    if hasattr(net, "plan"):
+        content = as_model(net, probe.shape[1:], front).SerializeToString()
+    else:
+        content = _traced(net, probe, front)
     with torch.no_grad():
         rows = torch.from_numpy(np.ascontiguousarray(probe, dtype=np.float32))
         wanted = net(front(rows) if front else rows).double().numpy()
@@ -79,6 +84,34 @@ def write_onnx(path: Path, net: Graph, probe: Array, front: Front | None = None)
         raise NotExported(f"ONNX Runtime gives other scores (by up to {gap:.2%} of the largest)")
     path.write_bytes(content)
     return gap
+
+
+def _traced(net: Any, probe: Array, front: Front | None) -> bytes:
+    """The ONNX file of any torch module, by torch's own exporter."""
+    import io
+    import warnings
+
+    import torch
+
+    class Fronted(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = net
+
+        def forward(self, x: Any) -> Any:
+            return self.net(front(x) if front is not None else x)
+
+    stream = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # It says that it will be replaced; the newer one needs a library more.
+        try:
+            torch.onnx.export(
+                Fronted().eval(), torch.from_numpy(probe[:2].astype(np.float32)), stream, dynamo=False,
+                input_names=[GIVEN], output_names=[RESULT], dynamic_axes={GIVEN: {0: "n"}, RESULT: {0: "n"}},
+            )  # fmt: skip
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise NotExported(f"torch cannot write it ({type(error).__name__})") from None
+    return stream.getvalue()
 
 
 def _gap(found: Array, wanted: Array) -> float:

@@ -1,0 +1,198 @@
+"""A whole hardening: the model is judged, made stronger in its own way, written, opened again, judged and compared.
+
+    judge ──▶ net: adversarial training ──▶ hardened.onnx ──▶ opened as a stranger opens it ──▶ judge ──▶ harden.json
+              trees, text: see the modules of those names
+
+Where the difference may be chance nothing is written but the report, and the original is kept.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from bartizan.assess.data import Data, Form
+from bartizan.assess.how import How
+from bartizan.assess.target import Output, Target
+from bartizan.core.errors import UsageError
+from bartizan.harden.proof import Judged, Proof, cpu_seconds, judged, prove, tested
+
+BEFORE, AFTER = 0.12, 0.25  # of the time, for judging; the second attack finds it harder
+MOST_CLEAN_COST = 0.03  # of accuracy, above which the original is kept by default
+REPORT = "harden.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a way of hardening gives: the files of the new model, the one to judge it by, and what was done."""
+
+    files: dict[str, bytes]
+    opened: Target
+    method: str  # in one sentence
+    details: dict[str, object]
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Hardening:
+    """What came of it. `files`: the new model, empty where it did not help."""
+
+    made: Made
+    proof: Proof
+    eps: float
+    norm: str
+    seconds_cpu: float
+    most_clean_cost: float = MOST_CLEAN_COST
+
+    @property
+    def kept(self) -> str:
+        """Which model to use: `hardened`, or `original` where it did not help or cost too much accuracy."""
+        return "hardened" if self.proof.helped and self.proof.cost <= self.most_clean_cost else "original"
+
+    def as_json(self) -> dict[str, object]:
+        """The section `harden` of the report."""
+        return {
+            "kept": self.kept,
+            "eps": self.eps,
+            "norm": self.norm,
+            "method": self.made.method,
+            "details": self.made.details,
+            "notes": self.made.notes,
+            "most_clean_cost": self.most_clean_cost,
+            "cpu_seconds": round(self.seconds_cpu, 2),
+            "sha256": {name: sha256(content).hexdigest() for name, content in self._files().items()},
+            **self.proof.as_json(),
+        }
+
+    def measures(self) -> dict[str, float]:
+        """The numbers a policy clause can ask for."""
+        proof = self.proof
+        return {
+            "hardened_robust_accuracy": proof.after.robust.share,
+            "hardened_accuracy": proof.accuracy[1].share,
+            "hardening_gain": proof.after.robust.share - proof.before.robust.share,
+            "hardening_clean_cost": proof.cost,
+            "hardening_p": proof.p,
+        }
+
+    def sentence(self) -> str:
+        """The result in one plain sentence."""
+        proof = self.proof
+        numbers = (
+            f"{_percent(proof.before.robust)} of {len(proof.before.stands)} test rows stood before and "
+            f"{_percent(proof.after.robust)} stand now (p = {proof.p:.2g}), accuracy went from "
+            f"{_percent(proof.accuracy[0])} to {_percent(proof.accuracy[1])}"
+        )
+        if self.kept == "hardened":
+            return f"The hardened model is stronger: {numbers}."
+        if proof.helped:
+            return f"Hardening costs more accuracy than allowed, the original is kept: {numbers}."
+        return f"Hardening did not help, the original is kept: {numbers}."
+
+    def write(self, out: Path) -> list[str]:
+        """The new model where it helped, the rows that broke either model, and what was measured."""
+        import orjson
+
+        files = self._files()
+        for name, one in (("adversarial-before.npz", self.proof.before), ("adversarial-after.npz", self.proof.after)):
+            if one.evidence:
+                files[name] = one.evidence
+        how = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+        files[REPORT] = orjson.dumps({**self.as_json(), "sentence": self.sentence()}, option=how)
+        for name, content in files.items():
+            (out / name).write_bytes(content)
+        return list(files)
+
+    def _files(self) -> dict[str, bytes]:
+        return dict(self.made.files) if self.proof.helped else {}
+
+
+def harden(target: Target, data: Data, how: How, *, most_clean_cost: float = MOST_CLEAN_COST) -> Hardening:
+    """Hardens a model against changes of `how.eps` under `how.norm`, within `how.budget`, and proves the difference.
+
+    Raises UsageError for a model that nothing here can harden, and for data without rows to train or to test on.
+    """
+    began = cpu_seconds()
+    tested(data)
+    if data.x_train is None or data.y_train is None:
+        raise UsageError("hardening needs rows to train on: x_train and y_train in the data")
+    way = _way(target, data)
+    how.progress("judging the model as it is")
+    before = judged(target, data, replace(how, budget=how.budget.part(BEFORE)))
+    made = way(target, data, how, how.budget.left * (1 - AFTER / (1 - BEFORE)))
+    how.progress("judging the hardened model")
+    proof = prove(before, target, made.opened, data, how)
+    return Hardening(made, proof, how.eps, how.norm, cpu_seconds() - began, most_clean_cost)
+
+
+def _way(target: Target, data: Data) -> Any:
+    if data.form is Form.TEXT:
+        from bartizan.harden.text import harden_text
+
+        return harden_text
+    if target.forest is not None:
+        from bartizan.harden.trees import harden_trees
+
+        return harden_trees
+    if target.module is not None:
+        return _net
+    why = "; ".join(target.notes) or f"it is of the kind {target.kind}"
+    raise UsageError(f"{target.name} gives neither gradients nor trees, and cannot be hardened: {why}")
+
+
+def _net(target: Target, data: Data, how: How, seconds: float) -> Made:
+    from bartizan.assess.targets.exporting import NotExported, write_onnx
+    from bartizan.assess.targets.onnx import open_onnx
+    from bartizan.harden.nets import harden_net
+
+    assert target.module is not None
+    whole = target.module()
+    net = whole.peeled() if hasattr(whole, "peeled") else whole
+    if net is whole and target.output is not Output.LOGITS:
+        raise UsageError(f"{target.name} gives {target.output}, and nothing before them that can be trained was found")
+    if not any(True for _ in net.parameters()):
+        raise UsageError(f"{target.name} has no weights that can be trained")
+    taught = harden_net(net, data, how.eps, how.norm, how.seed, seconds, how.progress)
+    rows, _ = tested(data)
+    with tempfile.TemporaryDirectory(prefix="bartizan-") as folder:
+        path = Path(folder) / "hardened.onnx"
+        try:
+            gap = write_onnx(path, taught.net, rows[:64], taught.front)
+        except NotExported as error:
+            raise UsageError(f"the hardened model cannot be written: {error}") from None
+        opened = open_onnx(path, rows[:64])
+        files = {"hardened.onnx": path.read_bytes(), "hardened.safetensors": _safetensors(taught)}
+    front = taught.front
+    details: dict[str, object] = {
+        "start": "the given weights",
+        "rows": taught.rows,
+        "front": {"low": front.low, "high": front.high} if front is not None else None,
+        "stages": [one.as_json() for one in taught.stages],
+        "held_out": [{"name": one.name, "accuracy": one.clean, "pgd_20": one.robust} for one in taught.tried],
+        "onnx_gap": gap,
+    }
+    notes = [f"the net was trained from the given weights on {taught.rows:,} of the training rows"]
+    if front is not None:
+        ends = f"values up to {front.low:.3g} become 0 and values from {front.high:.3g} on become 1"
+        notes.append(f"{ends} before the net sees them")
+    method = " then ".join(dict.fromkeys(one.method for one in taught.stages))
+    return Made(files, opened, f"adversarial training: {method}", details, notes)
+
+
+def _safetensors(taught: Any) -> bytes:
+    from safetensors.torch import save
+
+    front = taught.front
+    about = {"front_low": str(front.low), "front_high": str(front.high)} if front is not None else None
+    tensors = {name: value.detach().contiguous().clone() for name, value in taught.net.state_dict().items()}
+    return bytes(save(tensors, metadata=about))
+
+
+def _percent(rate: Any) -> str:
+    return f"{rate.share:.1%}"
+
+
+__all__ = ["Hardening", "Judged", "Made", "harden"]
