@@ -52,13 +52,32 @@ class Linear:
     bias: Array
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A linear model over the words of a text: scores = scaled(counts) @ weights + bias.
+
+    `tokens` cuts a text; each token in `vocabulary` counts at its place (`binary`: once; `sublinear`: 1 + log), counts
+    are multiplied with `factor` (terms,), the row is divided by its `norm` (l2, l1 or ""), then by `weights` (terms,
+    classes) and `bias` (classes), float64.
+    """
+
+    tokens: Callable[[str], list[str]]
+    vocabulary: dict[str, int]
+    factor: Array
+    weights: Array
+    bias: Array
+    norm: str = ""
+    sublinear: bool = False
+    binary: bool = False
+
+
 @dataclass(slots=True)
 class Target:
     """A model under measurement. `answer` maps (n, *shape) rows of `dtype` to (n, classes) scores, as the model does.
 
     What a kind of model cannot do stays None: `module` gives a torch module in evaluation mode that maps the same rows
-    to scores, differentiably (`torch.nn.Module`; called once); `forest` and `linear` give the model as tables, exactly;
-    `refit` trains it anew. `queries` counts rows asked; over `cap` raises Spent.
+    to scores, differentiably (`torch.nn.Module`; it may have `approximated`, `random` and `peeled()`, see `targets.net`);
+    `forest`, `linear` and, for texts, `words` give the model as tables, exactly; `refit` trains it anew. `queries` counts rows asked; over `cap` raises Spent.
     """
 
     name: str
@@ -72,7 +91,9 @@ class Target:
     module: Callable[[], Any] | None = None
     forest: Callable[[], Forest] | None = None
     linear: Callable[[], Linear] | None = None
+    words: Callable[[], Words] | None = None
     refit: Refit | None = None
+    saved: Callable[[], tuple[str, bytes]] | None = None  # of a refit: the ending of its file, and its content
     cap: int | None = None
     queries: int = 0
     notes: list[str] = field(default_factory=list)  # what the adapter noticed and the report must say

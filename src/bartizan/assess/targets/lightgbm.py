@@ -88,25 +88,34 @@ def open_lightgbm(path: Path, rows: Array | None) -> Target:
         raise UsageError(f"{path.name} has more than {MAX_BYTES:,} bytes")
     raw = path.read_bytes()
     try:
-        text = read_text(raw.decode("utf-8"))
-        trees = [tree for block in text.trees for tree in [_tree(block, text.features)]]
-    except (UnicodeDecodeError, ValueError, LookupError) as error:
-        raise UsageError(f"{path.name} is not a LightGBM text model that holds together ({error})") from None
+        content = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise UsageError(f"{path.name} is not a LightGBM text model") from None
+    return of_text(content, path.name, hashlib.sha256(raw).hexdigest(), rows)
+
+
+def of_text(content: str, name: str, digest: str, rows: Array | None) -> Target:
+    """The target of a model's text."""
+    try:
+        text = read_text(content)
+        trees = [_tree(block, text.features) for block in text.trees]
+    except (ValueError, LookupError) as error:
+        raise UsageError(f"{name} is not a LightGBM text model that holds together ({error})") from None
     try:
         import lightgbm
     except ImportError:
         raise Missing("lightgbm", "a LightGBM model") from None
-    shape = row_shape(path.name, text.features, rows)
-    output, classes, notes = _kind(path.name, text)
+    output, classes, notes = _kind(name, text)
+    shape = row_shape(name, text.features, rows)
     # Without the sizes the library reads tree by tree instead of jumping to where the file says.
-    plain = re.sub(r"^tree_sizes=.*\n", "", raw.decode("utf-8"), count=1, flags=re.MULTILINE)
+    plain = re.sub(r"^tree_sizes=.*\n", "", content, count=1, flags=re.MULTILINE)
     try:
         booster = lightgbm.Booster(model_str=plain)
     except lightgbm.basic.LightGBMError as error:
-        raise UsageError(f"{path.name} cannot be read by LightGBM: {str(error)[:160]}") from None
+        raise UsageError(f"{name} cannot be read by LightGBM: {str(error)[:160]}") from None
     target = Target(
-        name=path.name, kind="lightgbm", digest=hashlib.sha256(raw).hexdigest(), shape=shape, classes=classes,
-        output=output, answer=_answer(booster, text), dtype=np.float64, notes=notes, takes_nan=True,
+        name=name, kind="lightgbm", digest=digest, shape=shape, classes=classes, output=output,
+        answer=_answer(booster, text), dtype=np.float64, notes=notes, takes_nan=True,
     )  # fmt: skip
     known = [tree for tree in trees if tree is not None]
     if len(known) == len(trees):
@@ -347,4 +356,5 @@ class LightGBMRefit:
             return _forest(text, [tree for block in text.trees if (tree := _tree(block, text.features)) is not None])
 
         made.forest = None if self.like.forest is None else forest
+        made.saved = lambda: (".txt", booster.model_to_string().encode())
         return made

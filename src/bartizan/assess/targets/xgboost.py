@@ -219,6 +219,7 @@ class XGBoostRefit:
         rows = xgboost.DMatrix(
             flat, labels_of(y), feature_types=self.kinds, enable_categorical=bool(self.kinds), nthread=1
         )
-        made = of_booster(xgboost.train(told, rows, self.grown.rounds), f"{self.like.name} (refitted)", "", x)
-        made.refit = self
+        booster = xgboost.train(told, rows, self.grown.rounds)
+        made = of_booster(booster, f"{self.like.name} (refitted)", "", x)
+        made.refit, made.saved = self, lambda: (".json", bytes(booster.save_raw("json")))
         return made

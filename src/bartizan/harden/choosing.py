@@ -1,0 +1,23 @@
+"""How the best of what was tried is chosen, on rows that no training saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+FREE = 0.01  # of accuracy, that robustness may cost before it counts against a model, twice
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One model on the held-out rows: right, and still right after the attack it was chosen by."""
+
+    name: str
+    clean: float
+    robust: float
+
+    def better_than(self, other: Tried, free: float) -> bool:
+        """By what stands, less twice what it costs in accuracy below `free`."""
+        return self._worth(free) > other._worth(free)
+
+    def _worth(self, free: float) -> float:
+        return self.robust - 2 * max(0.0, free - self.clean)
