@@ -11,6 +11,7 @@ from bartizan.policy.clause import Then
 from bartizan.policy.read import CLAUSE_FIELDS, EXCEPTION_FIELDS, FACTS, POLICY_FIELDS, read
 from bartizan.policy.usage import USAGE_FIELDS
 from bartizan.policy.when import TIME_FIELDS, WHEN_FIELDS, WHERE_FIELDS, WHO_FIELDS
+from bartizan.readers.assessment import MEASURES
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs/reference/policy.md").read_text("utf-8")
 HEAD = """policy: p
@@ -44,7 +45,7 @@ def test_every_field_has_its_row(title: str, fields: tuple[str, ...]) -> None:
     ("title", "words"),
     [
         ("when", (*WHO_FIELDS, *WHERE_FIELDS, *TIME_FIELDS)),
-        ("Examples", (*FACTS, *USAGE_FIELDS)),
+        ("Examples", (*FACTS, *USAGE_FIELDS, *MEASURES)),
         ("Exceptions", EXCEPTION_FIELDS),
     ],
 )

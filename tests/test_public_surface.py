@@ -28,7 +28,7 @@ def loaded(code):
 
 def test_there_are_at_most_fifteen_names():
     assert bartizan.__all__ == [
-        "judge", "ajudge", "admit", "Action", "Decision", "Edit", "Finding", "Failure", "Place", "Severity", "Context",
+        "judge", "ajudge", "admit", "assess", "Assessment", "Action", "Decision", "Edit", "Finding", "Failure", "Place", "Severity", "Context",
         "BartizanError", "Refused",
     ]  # fmt: skip
     assert len(set(bartizan.__all__)) <= 15

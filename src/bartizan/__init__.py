@@ -5,6 +5,7 @@
     'ALLOW'
 
 `judge` looks and answers; `admit` looks and raises `Refused`. Neither writes anything unless a `home` is given.
+`assess` measures a model of yours: is it brittle, does it leak, can it be copied, was its data poisoned.
 """
 
 from importlib import import_module
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from bartizan.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from bartizan.assess.assessment import Assessment, assess
     from bartizan.core.decision import Action, Decision, Edit
     from bartizan.core.errors import BartizanError, Refused
     from bartizan.core.finding import Failure, Finding, Place, Severity
@@ -24,6 +26,8 @@ _HOMES = {
     "judge": "bartizan.doors.python",
     "ajudge": "bartizan.doors.python",
     "admit": "bartizan.doors.python",
+    "assess": "bartizan.assess",
+    "Assessment": "bartizan.assess.assessment",
     "Action": "bartizan.core.decision",
     "Decision": "bartizan.core.decision",
     "Edit": "bartizan.core.decision",
@@ -40,6 +44,8 @@ __all__ = [  # noqa: RUF022 - in the order of need
     "judge",
     "ajudge",
     "admit",
+    "assess",
+    "Assessment",
     "Action",
     "Decision",
     "Edit",
@@ -56,6 +62,8 @@ __all__ = [  # noqa: RUF022 - in the order of need
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "assess":  # A package and a function in one: whatever of it is loaded already, it is the same thing.
+        return import_module("bartizan.assess")
     return getattr(import_module(_HOMES[name]), name)
 
 

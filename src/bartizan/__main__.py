@@ -22,6 +22,10 @@ COMMANDS = {
     "inspect": ("bartizan.doors.files.inspect:inspect", "Judge a text or a chat."),
     "scan": ("bartizan.doors.files.scan:scan", "Judge files, folders and archives."),
     "watch": ("bartizan.doors.watch.command:watch", "Follow logs that grow: show and record which AI is used."),
+    "assess": (
+        "bartizan.doors.assess.command:assess",
+        "Measure what a model withstands and tells.",
+    ),
     "usage": ("bartizan.doors.usage.command:usage", "Find out which AI is used here, and restrict it."),
     "policy": ("bartizan.doors.admin.policy:policy", "Check, test, explain and compare policies."),
     "ledger": ("bartizan.doors.admin.ledger:ledger", "Verify, prove, read and export what was recorded."),

@@ -1,4 +1,21 @@
-"""How to measure: what every check is told."""
+"""How to measure: what every check is told, and what it answers with.
+
+A section of report.json may hold anything; everything in it is shown. What has one of these names is drawn, compared
+(`bartizan assess compare`) and judged, too; `Rate` is `Rate.as_json()`, lists of mappings become tables:
+
+    evasion  robust: Rate · clean: Rate · certified: Rate · trusted: bool · warnings: [{check, effect, fix}]
+             curve: [{eps, robust: Rate}] · certified_curve: [{eps, robust: Rate}] · changes: [{index, words}]
+             attacks: [{attack, fell, seconds}] · tests: [{check, passed, effect, fix}] · rejected: int
+             rows: {index: [int], right: [bool], robust: [bool]} (of x_test) · corruptions: [{name, robust: Rate}]
+             measures: accuracy, robust_accuracy, certified_accuracy
+    privacy  tpr_at_1pct: Rate · tpr_at_01pct: Rate · auc: float · attack: str · roc: [{fpr, tpr}]
+             exposed: [{index, …}] · measures: membership_tpr_at_1pct, membership_tpr_at_1pct_low, membership_auc
+    theft    fidelity: Rate · curve: [{queries, fidelity: Rate, pool, answers}] · prices: [{fidelity, queries, money}]
+             defences: [{defence, fidelity: Rate}] · ownership: {p_value, sentence}
+             measures: stolen_fidelity, stolen_queries
+    poison   backdoors: [{trigger, target_name, rows, success: Rate, control: Rate}] · cannot_see: [str]
+             measures: backdoor_rows, label_rows, outlier_rows, train_rows
+"""
 
 from __future__ import annotations
 

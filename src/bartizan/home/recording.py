@@ -6,6 +6,7 @@ Every decision is on the disk before it is told. One process holds one log; seve
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,8 +60,20 @@ class Recorder:
         context = replace(subject.context, when_us=time.time_ns() // 1000)
         return self._loop.remembering(replace(subject, context=context))
 
-    def record(self, subject: Subject, decision: Decision, id_: str, content: bytes, policy: Policy) -> int:
-        """Hands a decision to the ledger: `wait` for its ticket before anybody hears of it. Raises StoreError."""
+    def record(
+        self,
+        subject: Subject,
+        decision: Decision,
+        id_: str,
+        content: bytes,
+        policy: Policy,
+        facts: Mapping[str, object] | None = None,
+    ) -> int:
+        """Hands a decision to the ledger: `wait` for its ticket before anybody hears of it. Raises StoreError.
+
+        Args:
+            facts: More fields of the record, with ASCII names and values without content.
+        """
         made = entry(
             subject,
             decision,
@@ -71,6 +84,7 @@ class Recorder:
             detectors=self._loop.detectors_digest,
             content=content,
             vault=self._home.vault,
+            facts=facts,
         )
         return self._writer.append(made, (("subject", content),) if policy.keeps(decision) else ())
 

@@ -11,6 +11,7 @@ from bartizan.core.decision import Action, How
 from bartizan.core.finding import Failure, Seen
 from bartizan.core.subject import Context, History
 from bartizan.policy.conditions import Condition, Risk
+from bartizan.readers.assessment import Assessed
 from bartizan.readers.logs.usage import Usage
 
 GRANT_DAYS = 30
@@ -84,7 +85,7 @@ class OnFull(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A text, chat or usage, and the facts about it that differ from what its clause asks for.
+    """A text, chat, usage or assessment, and the facts about it that differ from what its clause asks for.
 
     `line` is where it stands.
     """
@@ -92,6 +93,7 @@ class Example:
     text: str = ""
     messages: object = None
     usage: Usage | None = None
+    assessment: Assessed | None = None
     facts: tuple[tuple[str, object], ...] = ()
     line: int = field(default=0, compare=False)
 

@@ -109,6 +109,8 @@ def subject_of(clause: Clause, example: Example) -> Subject:
         if Kind.FLOW in (facts.get("kind"), _first(clause, "kind")):
             return replace(tunnel(_led_to(example.usage), context), history=history)
         return Subject(Kind.LOG, "", example.usage, Trust.FOREIGN, context=context, history=history)
+    if example.assessment is not None:
+        return Subject(Kind.MODEL, "", example.assessment, Trust.OWN, context=context, history=history)
     return Subject(
         kind=Kind(str(facts.get("kind") or _first(clause, "kind") or Kind.TEXT)),
         path="",

@@ -44,6 +44,9 @@ def test_the_default_is_read_as_it_is_written() -> None:
         "watch-hidden-characters",
         "watch-blocked-ai",
         "watch-unusual-uploads",
+        "watch-brittle-models",
+        "watch-models-that-leak",
+        "watch-models-that-can-be-copied",
     }
 
 
@@ -193,7 +196,7 @@ exceptions:
         "no such example": (one("when: {risk: '*'}, then: warn, examples: {brakes: []}"), '"brakes" means nothing'),
         "text and messages": (
             one("when: {risk: '*'}, then: warn, examples: {breaks: [{text: a, messages: []}]}"),
-            "one of a text, messages and a usage",
+            "one of a text, messages, a usage and an assessment",
         ),
         "a usage of nothing": (
             one("when: {risk: '*'}, then: warn, examples: {breaks: [{usage: {evidense: prompt}}]}"),
@@ -206,6 +209,14 @@ exceptions:
         "a usage by the half": (
             one("when: {risk: '*'}, then: warn, examples: {breaks: [{usage: {count: 1.5}}]}"),
             '"1.5" is not a whole number',
+        ),
+        "an assessment of nothing known": (
+            one("when: {risk: '*'}, then: warn, examples: {breaks: [{assessment: {robust_acuracy: 0.5}}]}"),
+            'Did you mean "robust_accuracy"?',
+        ),
+        "an assessment without a number": (
+            one("when: {risk: '*'}, then: warn, examples: {breaks: [{assessment: {robust_accuracy: low}}]}"),
+            '"low" is not a number',
         ),
         "an endless exception": (
             one(

@@ -1,0 +1,390 @@
+"""A whole assessment: do model and data fit, every check in its share of the time, and all of it told.
+
+    open ──▶ data fits? ──▶ evasion ──▶ poison ──▶ theft ──▶ privacy ──▶ report.json ──▶ findings
+             else exit 2     each: evidence on the disk before the next begins; a killed run goes on behind the last
+
+A check that cannot run says why and is never taken for a clean one. One that ends in an error of a library takes no
+other check's result with it.
+"""
+
+from __future__ import annotations
+
+import platform
+import resource
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bartizan.assess.budget import Budget
+from bartizan.assess.evidence import REPORT, Folder, Json, as_bytes
+from bartizan.assess.options import Options, share
+from bartizan.core.errors import UsageError
+from bartizan.core.finding import Failure, Finding
+from bartizan.readers.assessment import CHECKS, SCHEMA, assessed, subject_of
+from bartizan.version import __version__
+
+if TYPE_CHECKING:
+    from bartizan.assess.data import Data
+    from bartizan.assess.how import How, Result
+    from bartizan.assess.target import Target
+    from bartizan.core.subject import Subject
+
+Say = Callable[[str, str], None]  # (check, what it is at)
+Run = Callable[[str, "Target", "Data", "How"], "Result"]
+LIBRARIES = (
+    "numpy", "scipy", "torch", "scikit-learn", "onnx", "onnxruntime", "lightgbm", "xgboost-cpu", "xgboost", "skops",
+    "opacus",
+)  # fmt: skip
+# What the libraries below raise about models and data that nobody tried before.
+BROKEN = (
+    ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, MemoryError, OSError, RuntimeError,
+    TypeError, ValueError,
+)  # fmt: skip
+AT_MOST = 2000  # Test rows that the accuracy is taken over.
+
+
+def _silent(check: str, text: str) -> None:
+    """Progress for nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What was measured of a model: the report (`bartizan.assessment/1`), and what detectors say about it.
+
+    `failures` are what could not be looked at although it was asked for, and evaluations that cannot be trusted.
+    """
+
+    report: Json
+    findings: tuple[Finding, ...]
+    failures: tuple[Failure, ...]
+    interrupted: bool = False
+
+    @property
+    def measures(self) -> dict[str, float]:
+        """Every number that a policy clause can ask for, by its name."""
+        return dict(self.report["measures"])
+
+    @property
+    def not_measured(self) -> dict[str, str]:
+        """The checks that could not run, and why."""
+        return dict(self.report["not_measured"])
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the evaluation passed its own tests."""
+        return all(section.get("trusted", True) for section in sections(self.report).values())
+
+    @property
+    def subject(self) -> Subject:
+        """What the one loop judges."""
+        return subject_of(assessed(self.report), self.report["model"]["name"])
+
+
+def measured(name: str, target: Target, data: Data, how: How) -> Result:
+    """What one check finds out. Each has one entry in its package."""
+    result: Result = import_module(f"bartizan.assess.{name}.measure").measure(target, data, how)
+    return result
+
+
+def measure(
+    target: Target,
+    data: Data,
+    options: Options,
+    out: Path,
+    *,
+    budget: Budget | None = None,
+    say: Say = _silent,
+    run: Run = measured,
+) -> Assessment:
+    """Runs the checks and writes evidence and report below `out`.
+
+    Args:
+        budget: The time from its beginning on, where that was before this call.
+        say: Hears what is going on.
+        run: Runs one check.
+
+    Raises UsageError for data that does not fit the model, and for a folder that cannot be written.
+    """
+    from bartizan.assess.sanity import check
+
+    began, cpu = time.monotonic(), _cpu_seconds()
+    whole = budget or Budget(options.budget_s)
+    say("", "looking at model and data")
+    check(data, target, options.seed)
+    accuracy = _accuracy(target, data, options)
+    strength = eps_for(data, options)
+    folder = Folder(out, _key(target, data, options, strength))
+    report: Json = {
+        "schema": SCHEMA,
+        "model": _model(target),
+        "data": _data(data),
+        "how": _how(options, strength),
+        "versions": versions(),
+        "accuracy": accuracy,
+    }
+    missing: dict[str, str] = {}
+    interrupted = False
+    try:
+        for name in options.order:
+            section = folder.finished(name)
+            if section is None:
+                how = _how_for(name, options, strength, whole, say)
+                section = _one(name, target, data, how, folder, missing, run)
+            if section is not None:
+                report[name] = section
+    except KeyboardInterrupt:
+        interrupted = True
+        for name in options.order:
+            if name not in report:
+                missing.setdefault(name, "interrupted; the same command goes on from here")
+    return _told(report, missing, folder, interrupted, seconds=time.monotonic() - began, cpu=_cpu_seconds() - cpu)
+
+
+def _how_for(name: str, options: Options, strength: float, whole: Budget, say: Say) -> How:
+    from bartizan.assess.how import How
+
+    order = options.order
+    return How(
+        eps=strength,
+        norm=options.norm,
+        seed=options.seed,
+        budget=whole.part(share(name, order[order.index(name) + 1 :])),
+        rows=options.rows,
+        progress=lambda text: say(name, text),
+        price=options.price,
+        schema=options.schema,
+    )
+
+
+def _one(
+    name: str, target: Target, data: Data, how: How, folder: Folder, missing: dict[str, str], run: Run
+) -> Json | None:
+    """One check: its section, or None with the reason among the `missing`."""
+    began, cpu = time.monotonic(), _cpu_seconds()
+    how.progress("begins")
+    try:
+        result = run(name, target, data, how)
+        section = {
+            **result.as_json(),
+            "sentence": result.sentence(),
+            "measures": result.measures(),
+            "seconds": round(time.monotonic() - began, 3),
+            "cpu_seconds": round(_cpu_seconds() - cpu, 3),
+        }
+        return folder.keep(name, result, section)
+    except UsageError as error:  # Also `Missing`: a package that is not installed.
+        missing[name] = str(error)
+    except BROKEN as error:
+        missing[name] = f"ended by {type(error).__name__} in {_place(error)}"
+    return None
+
+
+def _told(
+    report: Json, missing: dict[str, str], folder: Folder, interrupted: bool, *, seconds: float, cpu: float
+) -> Assessment:
+    """The report on the disk, and what the detectors say of it."""
+    from bartizan.loop import embedded
+
+    report["not_measured"] = missing
+    report["measures"] = {name: value for one in sections(report).values() for name, value in one["measures"].items()}
+    report["interrupted"] = interrupted
+    report["seconds"], report["cpu_seconds"] = round(seconds, 3), round(cpu, 3)
+    content = as_bytes(report)
+    subject = subject_of(assessed(_read(content)), report["model"]["name"])
+    seen = [one.item for one in embedded().seen(subject)]
+    findings = tuple(item for item in seen if isinstance(item, Finding))
+    report["findings"] = [_finding(item) for item in findings]
+    folder.write(REPORT, as_bytes(report))
+    if not interrupted:
+        folder.close()
+    return Assessment(_read(as_bytes(report)), findings, tuple(i for i in seen if isinstance(i, Failure)), interrupted)
+
+
+def sections(report: Json) -> dict[str, Json]:
+    """What each check that was run found out."""
+    return {name: report[name] for name in report["how"]["checks"] if name in report}
+
+
+def _read(content: bytes) -> Json:
+    import orjson
+
+    value: Json = orjson.loads(content)
+    return value
+
+
+# ---- What the report says beside the checks --------------------------------------------------------------------------
+
+
+def eps_for(data: Data, options: Options) -> float:
+    """The strength that was asked for, else a usual one for the form of the rows."""
+    import numpy as np
+
+    from bartizan.assess.data import Form
+
+    if options.eps is not None:
+        return options.eps
+    if data.form is Form.TEXT:
+        return 0.2  # Of the words.
+    rows = data.x_test if data.x_test is not None else data.x_train
+    if data.form is Form.IMAGES or rows is None:
+        several = rows is not None and rows.ndim == 4 and rows.shape[1] > 1
+        each = 8 / 255 if several else 0.1
+        scale = 1.0
+    else:
+        each, scale = 0.1, float(np.median(np.nanstd(rows.astype(np.float64), axis=0))) or 1.0
+    size = int(np.prod(rows.shape[1:])) if rows is not None else 1
+    if options.norm == "l0":
+        return float(max(1, round(size * 0.02)))
+    return round(each * scale * (size**0.5 / 2 if options.norm == "l2" else 1.0), 6)
+
+
+def _accuracy(target: Target, data: Data, options: Options) -> Json | None:
+    from bartizan.assess.measured import wilson
+
+    if data.x_test is None or data.y_test is None:
+        return None
+    rows = AT_MOST if target.cap is None else options.rows
+    right = target.labels(data.x_test[:rows]) == data.y_test[:rows]
+    return wilson(int(right.sum()), len(right)).as_json()
+
+
+def _model(target: Target) -> Json:
+    return {
+        "name": Path(target.name).name,
+        "path": target.name,
+        "sha256": target.digest,
+        "kind": target.kind,
+        "shape": list(target.shape),
+        "classes": target.classes,
+        "output": str(target.output),
+        "recipe": target.refit.recipe if target.refit is not None else "",
+        "notes": list(target.notes),
+    }
+
+
+def _data(data: Data) -> Json:
+    parts = {"train": data.x_train, "test": data.x_test, "pool": data.x_pool}
+    return {
+        "sha256": data.digest,
+        "form": str(data.form),
+        "rows": {name: len(part) for name, part in parts.items() if part is not None},
+        "columns": len(data.columns),
+        "notes": list(data.notes),
+    }
+
+
+def _how(options: Options, strength: float) -> Json:
+    return {
+        "checks": list(options.order),
+        "asked": options.asked,
+        "eps": strength,
+        "eps_given": options.eps is not None,
+        "norm": options.norm,
+        "rows": options.rows,
+        "seed": options.seed,
+        "budget_seconds": options.budget_s,
+        "price": options.price,
+        "schema": options.schema.name if options.schema is not None else None,
+    }
+
+
+def _finding(item: Finding) -> Json:
+    return {
+        "risk": item.risk,
+        "severity": item.severity.name.lower(),
+        "confidence": item.confidence,
+        "detector": item.detector,
+        "because": item.because,
+        "measures": dict(item.measures),
+    }
+
+
+def _key(target: Target, data: Data, options: Options, strength: float) -> Json | None:
+    """What must be the same for a finished check to be read back. A callable has no digest: nothing is."""
+    if not target.digest or not data.digest:
+        return None
+    how = {name: value for name, value in _how(options, strength).items() if name not in ("checks", "asked")}
+    schema = options.schema.read_text("utf-8", "replace") if options.schema is not None else ""
+    return {"model": _model(target), "data": _data(data), "how": how, "schema": schema, "versions": versions()}
+
+
+def versions() -> dict[str, str]:
+    """What the numbers were made with: ours, Python's, and those of the libraries that are installed."""
+    found = {"bartizan": __version__, "python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _cpu_seconds() -> float:
+    """User and system time of this process and of the children it waited for."""
+    own, below = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + below.ru_utime + below.ru_stime
+
+
+def _place(error: BaseException) -> str:
+    """Where an error came from, without what it says: that may be content."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "nowhere"
+
+
+# ---- For Python ------------------------------------------------------------------------------------------------------
+
+
+def assess(
+    model: object,
+    data: object,
+    *,
+    checks: Iterable[str] | None = None,
+    eps: float | None = None,
+    norm: str = "linf",
+    budget: float = 120.0,
+    rows: int = 300,
+    seed: int = 0,
+    trust: bool = False,
+    weights: Path | str | None = None,
+    train: str | None = None,
+    schema: Path | str | None = None,
+    out: Path | str | None = None,
+    say: Say = _silent,
+) -> Assessment:
+    """Measures a model: is it brittle, does it leak, can it be copied, was its data poisoned.
+
+    Args:
+        model: A path as `bartizan assess` takes it, a function from rows to scores, or a `Target`.
+        data: A path, several, a mapping of arrays (`x_train`, `y_train`, `x_test`, …), or a `Data`.
+        checks: Of evasion, privacy, theft and poison; None: all that the data allows.
+        eps, norm: How large a change may be, in the unit of the rows, under linf, l2 or l0.
+        budget: Seconds for all of it.
+        out: Where the evidence goes. None: it is gone when this returns, and its numbers are in the report.
+
+    Raises UsageError for what cannot be measured as given: one sentence says what, where and what to do.
+    """
+    from bartizan.assess.opening import data_of, target_of
+
+    whole = Budget(budget)
+    options = Options(
+        checks=tuple(checks) if checks is not None else CHECKS,
+        asked=checks is not None,
+        eps=eps,
+        norm=norm,
+        budget_s=budget,
+        rows=rows,
+        seed=seed,
+        schema=Path(schema) if schema is not None else None,
+    )
+    found = data_of(data)
+    target = target_of(model, found, trust=trust, weights=Path(weights) if weights is not None else None, train=train)
+    if out is not None:
+        return measure(target, found, options, Path(out), budget=whole, say=say)
+    with tempfile.TemporaryDirectory(prefix="bartizan-") as folder:
+        return measure(target, found, options, Path(folder), budget=whole, say=say)

@@ -1,0 +1,1 @@
+"""What looks at models: at what was measured of them."""

@@ -1,0 +1,1 @@
+"""The door where models come in: `bartizan assess`, `bartizan assess compare` and `bartizan harden`."""

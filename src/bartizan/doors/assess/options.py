@@ -1,0 +1,68 @@
+"""Options that `assess` and `harden` share. Nothing heavy is imported for their help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])  # Any: as click has it
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+data = click.option(
+    "--data",
+    "data",
+    multiple=True,
+    required=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Rows and labels: x_train, y_train, x_test, y_test, and x_pool, y_pool for privacy. May be repeated.",
+)
+eps = click.option(
+    "--eps", type=float, help="How large a change may be, in the unit of the rows.  [default: by the form of the rows]"
+)
+norm = click.option(
+    "--norm",
+    type=click.Choice(["linf", "l2", "l0"]),
+    default="linf",
+    show_default=True,
+    help="How a change is measured; l0 counts columns or pixels.",
+)
+seed = click.option("--seed", type=int, default=0, show_default=True, help="Makes a run repeatable.")
+out = click.option(
+    "--out",
+    required=True,
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where report and evidence go.",
+)
+
+
+def budget(default: float) -> Callable[[F], F]:
+    """How long it may take."""
+    return click.option(
+        "--budget",
+        type=click.FloatRange(1, 10**6),
+        default=default,
+        show_default=True,
+        metavar="SECONDS",
+        help="Time for all of it; what is found by then is told.",
+    )
+
+
+def opening(command: F) -> F:
+    """How a model is opened."""
+    for option in reversed(
+        (
+            click.option("--trust", is_flag=True, help="Load a pickle, which runs code of whoever made it."),
+            click.option("--weights", type=FILE, metavar="FILE", help="Weights for module:factory, as safetensors."),
+            click.option(
+                "--train", metavar="MODULE:FUNCTION", help="How the model is trained.  [default: a stated recipe]"
+            ),
+            click.option("--schema", type=FILE, metavar="FILE", help="What a row of a table may be (YAML)."),
+        )
+    ):
+        command = option(command)
+    return command

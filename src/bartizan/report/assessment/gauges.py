@@ -1,0 +1,165 @@
+"""An assessment in five numbers: what stands first on its page, in its lines and on its model card.
+
+Reports are what checks wrote; one that is older or from elsewhere may lack anything, so that every number here may be
+missing, and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Report = Mapping[str, Any]  # Any: JSON of `bartizan.assessment/1`
+NOT_TRUSTED = "upper bound, not trusted"
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Some of something, with an interval; `of` is 0 where it is not a count."""
+
+    share: float
+    low: float
+    high: float
+    hits: int = 0
+    of: int = 0
+
+    def words(self) -> str:
+        """ "31.0 % (26.0 to 36.5)"."""
+        return f"{percent(self.share)} ({self.low * 100:.1f} to {self.high * 100:.1f})"
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """One question, its number, and its answer in a sentence. `share` None: not a share, or not measured."""
+
+    id: str
+    title: str
+    question: str
+    number: str
+    sentence: str
+    share: Share | None = None
+    worst: str = ""  # the severity of the worst finding, "" for none
+    measured: bool = True
+    trusted: bool = True
+    lead: str = ""  # its part of the first sentence of the page; "" for nothing to say
+
+
+def share_of(value: object) -> Share | None:
+    """A rate as reports hold it; None for anything else."""
+    if not isinstance(value, Mapping):
+        return None
+    given = [value.get(name) for name in ("share", "low", "high")]
+    numbers = [one for one in given if isinstance(one, int | float) and not isinstance(one, bool)]
+    if len(numbers) != 3:
+        return None
+    share, low, high = (float(one) for one in numbers)
+    return Share(share, low, high, int(value.get("hits") or 0), int(value.get("of") or 0))
+
+
+def percent(value: float) -> str:
+    """A share for people: no more digits than they can use, and never 100 % for less."""
+    shown = f"{value * 100:.1f}"
+    if shown == "100.0" and value < 1:
+        shown = f"{value * 100:.2f}" if value < 0.9999 else "> 99.99"
+    return f"{shown} %"
+
+
+def gauges(report: Report) -> list[Gauge]:
+    """The five, in the order of the page; those that were not asked for are left out."""
+    asked = report["how"]["checks"]
+    made = {"evasion": _evasion, "privacy": _privacy, "theft": _theft, "poison": _poison}
+    found = [made[check](report) for check in made if check in asked]
+    return [*found, *filter(None, [_ownership(report)])]
+
+
+def _section(report: Report, check: str) -> Mapping[str, Any]:
+    section = report.get(check)
+    return section if isinstance(section, Mapping) else {}
+
+
+def _gauge(report: Report, check: str, title: str, question: str, rate: Share | None, number: str, lead: str) -> Gauge:
+    section, why = _section(report, check), report["not_measured"].get(check)
+    trusted = section.get("trusted", True) is True
+    return Gauge(
+        check,
+        title,
+        question,
+        number if why is None else "not measured",
+        str(why if why is not None else section.get("sentence", "")),
+        rate if why is None else None,
+        worst(report, check),
+        why is None,
+        trusted,
+        lead if why is None and number else f"{title.lower()} was not measured",
+    )
+
+
+def worst(report: Report, check: str) -> str:
+    """The severity of the worst finding that a check led to; "" for none."""
+    severities = ("info", "low", "medium", "high", "critical")
+    families = {"poison": "poisoning"}
+    family = families.get(check, check)
+    found = [one["severity"] for one in report.get("findings", []) if one["risk"].partition(".")[0] == family]
+    return max(found, key=severities.index, default="")
+
+
+def measure(report: Report, check: str, name: str) -> float | None:
+    """One of a check's numbers; None where it was not measured."""
+    value = _section(report, check).get("measures", {}).get(name)
+    return float(value) if isinstance(value, int | float) else None
+
+
+def rate_in(section: Mapping[str, Any], *names: str) -> Share | None:
+    """The first rate of one of these names, anywhere in a section."""
+    for name in names:
+        if (found := share_of(section.get(name))) is not None:
+            return found
+    inner = (value for value in section.values() if isinstance(value, Mapping) and share_of(value) is None)
+    return next((found for value in inner if (found := rate_in(value, *names)) is not None), None)
+
+
+def _evasion(report: Report) -> Gauge:
+    section, how = _section(report, "evasion"), report["how"]
+    rate = rate_in(section, "robust", "robust_accuracy")
+    number = percent(rate.share) if rate is not None else ""
+    where = f"of answers are right within {how['eps']:g} ({how['norm']})"
+    lead = (
+        f"{'at most ' if section.get('trusted', True) is not True else ''}{number} of its answers survive small changes"
+    )
+    return _gauge(report, "evasion", "Evasion", where, rate, number, lead)
+
+
+def _privacy(report: Report) -> Gauge:
+    rate = rate_in(_section(report, "privacy"), "tpr_at_1pct", "membership_tpr_at_1pct")
+    number = percent(rate.share) if rate is not None else ""
+    question = "of training rows are told, at 1 % false alarms"
+    return _gauge(report, "privacy", "Privacy", question, rate, number, f"{number} of its training rows can be told")
+
+
+def _theft(report: Report) -> Gauge:
+    rate = rate_in(_section(report, "theft"), "fidelity", "stolen_fidelity")
+    queries = measure(report, "theft", "stolen_queries")
+    number = percent(rate.share) if rate is not None else ""
+    asked = f" by {queries:,.0f} queries" if queries is not None else ""
+    question = f"of new rows get the same answer from a copy made{asked}"
+    return _gauge(report, "theft", "Theft", question, rate, number, f"a copy agrees with it on {number} of new rows")
+
+
+def _poison(report: Report) -> Gauge:
+    rows, of = measure(report, "poison", "backdoor_rows"), measure(report, "poison", "train_rows")
+    number = f"{rows:,.0f} rows" if rows is not None else ""
+    question = f"of {of:,.0f} training rows carry a confirmed trigger" if of else "carry a confirmed trigger"
+    lead = f"{number} of its training data carry a backdoor" if rows else "no backdoor was found in its training data"
+    return _gauge(report, "poison", "Poison", question, None, number, lead)
+
+
+def _ownership(report: Report) -> Gauge | None:
+    """Whether a copy could be proved to be one; there only where that was measured."""
+    found = _section(report, "theft").get("ownership")
+    if not isinstance(found, Mapping) or not isinstance(found.get("p_value"), int | float):
+        return None
+    p = float(found["p_value"])
+    number = f"p = {p:.1g}" if p >= 1e-4 else "p < 0.0001"
+    sentence = str(found.get("sentence", ""))
+    return Gauge("ownership", "Ownership", "that a copy looks like one by chance", number, sentence)
