@@ -3,9 +3,9 @@
     python -m benchmarks.assess_poison [--data FOLDER] [--only images|tables|text] [--quick]
 
 Sets: scikit-learn's digits and breast cancer, generated images, tables and texts; with --data also mnist10k.npz,
-adult12k.csv.gz and sms.csv.gz of that folder. Every model is trained on the poisoned rows and the scan sees what a user
-gives: model, rows, labels. "found" is the share of the poisoned rows among kind=backdoor, "false" the share of all clean
-rows that are named so, "works" how often the planted trigger moves the trained model: where it does not, there is no
+adult12k.csv.gz and sms.csv.gz of that folder. Every model is trained on the poisoned rows and the scan sees what a
+user gives: model, rows, labels. "found" is the share of the poisoned rows that are kind=backdoor, "false" that of all
+clean rows, "works" how often the planted trigger moves the trained model: where it does not, there is no
 backdoor in the model to confirm.
 """
 
@@ -140,7 +140,7 @@ def sentences(n: int = 3000, seed: int = 0) -> Rows:
     return Rows("sentences", Form.TEXT, np.array(texts), y)
 
 
-# ---- Attacks: (rows, generator) -> rows with the trigger -----------------------------------------------------------------
+# ---- Attacks: (rows, generator) -> rows with the trigger -------------------------------------------------------------
 
 Stamp = Callable[[Array, np.random.Generator], Array]
 
@@ -313,7 +313,7 @@ def poisoned(
     return Poisoned(f"{name}, {rate:.1%}", rows, x, y, bad, x_test, y_test, stamp, target, source)
 
 
-# ---- Models ------------------------------------------------------------------------------------------------------------
+# ---- Models ----------------------------------------------------------------------------------------------------------
 
 
 def net(case: Poisoned, seed: int = 0, epochs: int = 8) -> Target:
@@ -381,7 +381,7 @@ def words_model(case: Poisoned) -> Target:
     return fitted(make_pipeline(TfidfVectorizer(), LogisticRegression(C=20, max_iter=500)), case)
 
 
-# ---- Cases -------------------------------------------------------------------------------------------------------------
+# ---- Cases -----------------------------------------------------------------------------------------------------------
 
 Case = tuple[Poisoned, Callable[[Poisoned], Target]]
 

@@ -1,1 +1,1 @@
-"""Training data that somebody, or carelessness, made wrong: backdoors confirmed on the model, wrong labels, outliers."""
+"""Training data that was made wrong: backdoors that are confirmed on the model, wrong labels, outliers."""

@@ -31,11 +31,9 @@ def penultimate(target: Target, x: Array, most: int = 60_000) -> Array | None:
             out = func(*args, **(kwargs or {}))
             if getattr(func, "__name__", "") in LAST:
                 tensors = [one for one in args if isinstance(one, torch.Tensor) and one.dim() == 2]
-                given = (
-                    tensors[-2] if func.__name__ == "addmm" and len(tensors) > 2 else tensors[0] if tensors else None
-                )
-                if given is not None and len(given) == self.rows:
-                    self.seen = given
+                tensors = tensors[1:] if func.__name__ == "addmm" and len(tensors) > 2 else tensors
+                if tensors and len(tensors[0]) == self.rows:
+                    self.seen = tensors[0]
             return out
 
         rows = 0

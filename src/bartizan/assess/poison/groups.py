@@ -38,7 +38,7 @@ class Group:
 
 
 def whitened(x: Array, middle: Array, floor: float, seed: int) -> Array:
-    """(n, at most `WIDEST`) rows of spread one: `x` less each row's `middle`, through the inverse root of the covariance.
+    """(n, at most `WIDEST`) rows of spread one: `x` less each row's `middle`, by the covariance's inverse root.
 
     `floor` is the variance that is added to every direction: what is nearly constant does not count as surprising.
     """
@@ -46,9 +46,9 @@ def whitened(x: Array, middle: Array, floor: float, seed: int) -> Array:
     rest = np.asarray(x - middle, np.float32)
     some = rest if len(rest) <= 8000 else rest[generator.permutation(len(rest))[:8000]]
     if rest.shape[1] > WIDEST:
-        from bartizan.assess.poison.neighbours import _randomised
+        from bartizan.assess.poison.neighbours import randomised
 
-        basis = _randomised(some, min(KEPT, *some.shape), generator)
+        basis = randomised(some, min(KEPT, *some.shape), generator)
         rest, some = rest @ basis, some @ basis
     values, vectors = np.linalg.eigh(some.T @ some / len(some))
     return np.asarray(rest @ (vectors / np.sqrt(np.maximum(values, 0) + floor)), np.float32)

@@ -1,4 +1,4 @@
-"""Backdoors in images: patches, scattered pixels, blended and additive patterns at a fixed place, and moving patches."""
+"""Backdoors in images: patches, scattered pixels, blended and additive patterns at a fixed place, moving patches."""
 
 from __future__ import annotations
 
@@ -117,12 +117,14 @@ def _on_trial(target: Target, looked: Looked, held: Held, group: Group, seed: in
     if not forms:
         return None
     screened = [_screened(target, one, held, label, sources) for one in forms]
-    if max(screened) < LEAST_SUCCESS / 2:
+    if max(screened) < LEAST_SUCCESS * 0.75:
         return None
-    best = forms[int(np.argmax(screened))]
+    # The smallest pattern that does about as much.
+    good = [form for form, share in zip(forms, screened, strict=True) if share >= 0.9 * max(screened)]
+    best = min(good, key=lambda one: int(one.mask.sum()))
     honest = np.setdiff1d(np.flatnonzero(looked.labels == label), rows)
-    controls: list[Stamp] = [best.shuffled(generator) for _ in range(CONTROLS)]
-    controls += list(_honest(looked, honest, len(rows), best, label, generator))
+    controls: list[Stamp] = list(_honest(looked, honest, len(rows), best, label, generator))
+    controls += [best.shuffled(generator) for _ in range(CONTROLS)]
     trial = tried(target, best, controls, held, label, sources)
     if trial is None or not trial.moved:
         return None
@@ -133,7 +135,7 @@ def _on_trial(target: Target, looked: Looked, held: Held, group: Group, seed: in
     picture = {
         "mask": best.mask.reshape(looked.x.shape[1:]),
         "value": best.value.reshape(looked.x.shape[1:]),
-        "keep": np.float64(best.keep),
+        "keep": np.array(best.keep),
     }
     was = "changed" if hangs.share >= 0.5 else "kept"
     return Backdoor(rows, group.score, best.words, "pixels", trial, hangs, best, was, picture)

@@ -1,8 +1,7 @@
 """Wrong labels and rows that belong nowhere: suspects for a person to look at, the surest first.
 
 Confident learning (Northcutt et al. 2021): a row is doubted where an out-of-fold opinion is as sure of another class as
-it usually is of that class, and its neighbours agree. How far the opinion must lead is set by what it says of rows whose
-label nobody doubts; outliers lie farther from their neighbours than the spread of the rest allows.
+it usually is of that class, and its neighbours agree; outliers lie farther from theirs than the rest's spread allows.
 """
 
 from __future__ import annotations

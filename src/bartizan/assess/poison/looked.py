@@ -65,7 +65,7 @@ def flattened(data: Data, rows: Array) -> tuple[Array, list[str]]:
         from sklearn.decomposition import TruncatedSVD
         from sklearn.feature_extraction.text import TfidfVectorizer
 
-        weighed = TfidfVectorizer(sublinear_tf=True, min_df=2, max_features=30_000, token_pattern=r"\S+")
+        weighed = TfidfVectorizer(sublinear_tf=True, lowercase=False, min_df=2, max_features=30_000, analyzer=str.split)
         try:
             table = weighed.fit_transform(rows)
         except ValueError:  # no word appears twice

@@ -1,4 +1,4 @@
-"""Was the training data poisoned: groups of rows, their trigger, and its trial on the model; wrong labels and outliers."""
+"""Was the training data poisoned: suspects, their trigger, its trial on the model; wrong labels and outliers."""
 
 from __future__ import annotations
 
@@ -55,8 +55,10 @@ def measure(target: Target, data: Data, how: How) -> Poison:
     said: Array | None = None
     try:
         said = target.labels(x)
-        test = (data.x_test, data.y_test)
-        held = held_out(target, *(test if test[0] is not None and test[1] is not None else (x, y)), how.seed)  # type: ignore[arg-type]
+        apart = data.x_test is not None and data.y_test is not None
+        some_x, some_y = (data.x_test, data.y_test) if apart else (x, y)
+        assert some_x is not None and some_y is not None
+        held = held_out(target, some_x, np.asarray(some_y, np.int64), how.seed)
         backdoors, open_groups = _backdoors(target, data, looked, held, how, said)
         backdoors = [_after(target, looked, held, one, how) for one in backdoors]
     except Spent:
@@ -69,9 +71,11 @@ def _backdoors(
     target: Target, data: Data, looked: Looked, held: Held, how: How, said: Array
 ) -> tuple[list[Backdoor], list[Group]]:
     if data.form is Form.IMAGES:
-        from bartizan.assess.poison import images
+        from bartizan.assess.poison import images, moving
 
-        return images.backdoors(target, looked, held, how)
+        found, open_groups = images.backdoors(target, looked, held, how)
+        known = np.concatenate([one.rows for one in found]) if found else np.empty(0, np.int64)
+        return found + moving.backdoors(target, looked, held, how, said, known), open_groups
     if data.form is Form.TEXT:
         from bartizan.assess.poison import words
 
@@ -125,7 +129,7 @@ def _told(
                 Suspect(row, "outlier", score, f"{score:.1f} spreads farther from its neighbours than usual")
             )
             taken.add(row)
-    groups = tuple(
+    groups: tuple[dict[str, object], ...] = tuple(
         {"target_class": one.label, "rows": len(one.rows), "clear": round(one.clear, 2), "p": one.p}
         for one in open_groups[:20]
     )

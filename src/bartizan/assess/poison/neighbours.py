@@ -34,11 +34,11 @@ def principal(x: Array, width: int, seed: int, *, fit: int = 8000) -> Array:
         _, vectors = np.linalg.eigh(centred.T @ centred)
         basis = vectors[:, ::-1][:, :width]
     else:
-        basis = _randomised(centred, width, generator)
+        basis = randomised(centred, width, generator)
     return np.asarray(((x - middle) @ basis).astype(np.float32))
 
 
-def _randomised(centred: Array, width: int, generator: np.random.Generator) -> Array:
+def randomised(centred: Array, width: int, generator: np.random.Generator) -> Array:
     """The leading right singular vectors (Halko, Martinsson and Tropp 2011), two power iterations."""
     sketch = centred @ generator.standard_normal((centred.shape[1], min(width + 10, *centred.shape))).astype(np.float32)
     for _ in range(2):
@@ -49,11 +49,10 @@ def _randomised(centred: Array, width: int, generator: np.random.Generator) -> A
     return np.asarray(right[:width].T)
 
 
-def neighbours(short: Array, seed: int, k: int = NEAREST, among: Array | None = None) -> Neighbours:
-    """The `k` nearest of every row by Euclidean distance, among the rows of index `among` (default: a sample of all)."""
+def neighbours(short: Array, seed: int, k: int = NEAREST) -> Neighbours:
+    """The `k` nearest of every row by Euclidean distance, among all rows or a sample of them."""
     n = len(short)
-    if among is None:
-        among = np.arange(n)
+    among = np.arange(n)
     if len(among) > REFERENCE:
         among = np.sort(np.random.default_rng(seed).permutation(among)[:REFERENCE])
     return nearest(short, np.arange(n), among, k)

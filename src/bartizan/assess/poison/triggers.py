@@ -16,8 +16,7 @@ from bartizan.assess.target import Array, Target
 
 Stamp = Callable[[Array], Array]  # rows -> the same rows with the trigger on them
 
-HELD = 400  # rows that triggers are tried on
-SCREEN = 120  # of them, first
+HELD = 240  # rows that triggers are tried on
 LEAST_SUCCESS = 0.2  # of the rows of other classes
 LEAST_LEAD = 0.15  # over the best control
 CHANCE = 1e-6  # that the controls' rate gives so many
@@ -38,10 +37,10 @@ class Held:
 
 
 def held_out(target: Target, x: Array, y: Array, seed: int) -> Held:
-    """At most `HELD` rows for every two classes, the classes in turn, of those that the model gets right."""
+    """Some `HELD` rows or more, the classes in turn, of those that the model gets right."""
     order = np.random.default_rng(seed).permutation(len(x))
     classes = len(np.unique(y))
-    each = max(30, 2 * HELD // max(2, classes))
+    each = max(40, 2 * HELD // max(2, classes))
     rank = np.empty(len(order), np.int64)
     for label in np.unique(y):
         here = y[order] == label
@@ -84,32 +83,52 @@ def tried(
     held: Held,
     target_class: int,
     sources: Iterable[int | None] = (None,),
+    usual: float = 1.0,
 ) -> Trial | None:
-    """The trial of a trigger: on all other classes, and on single `sources`; the best of them. None without rows."""
-    from scipy.stats import binom
+    """The trial of a trigger: on all other classes, and on single `sources`; the best of them. None without rows.
 
+    Args:
+        usual: Which of the controls it is compared with, as a quantile of their success; 1: the best of them.
+    """
     best: Trial | None = None
-    controls = list(controls)
-    sources = list(dict.fromkeys(sources))
+    controls, sources = list(controls), list(dict.fromkeys(sources))
     for source in sources:
         rows = held.of(target_class, source)
         if len(rows) < LEAST_ROWS:
             continue
         success = rate(target, stamp, rows, target_class)
-        control = wilson(0, len(rows))
-        if success.share >= LEAST_SUCCESS:
-            rates = [rate(target, one, rows, target_class) for one in controls]
-            control = max(rates, key=lambda one: one.share, default=control)
+        control = _control(target, controls, rows, target_class, success.share, usual)
         expected = (control.hits + 1) / (control.of + 2)
-        p = float(binom.sf(success.hits - 1, success.of, expected)) * len(sources)
+        p = min(1.0, _tail(success.hits, success.of, expected) * len(sources))
         trial = Trial(target_class, source, success, control, p)
-        if best is None or (trial.moved, trial.source is None, trial.success.share) > (
-            best.moved,
-            best.source is None,
-            best.success.share,
-        ):
+        if best is None or _rank(trial) > _rank(best):
             best = trial
     return best
+
+
+def _control(
+    target: Target, controls: list[Stamp], rows: Array, target_class: int, success: float, usual: float
+) -> Rate:
+    """The control that the trigger is compared with; no more are tried once so many did as well."""
+    rates: list[Rate] = []
+    allowed = len(controls) - 1 - round(usual * (len(controls) - 1))
+    for one in controls if success >= LEAST_SUCCESS else []:
+        rates.append(rate(target, one, rows, target_class))
+        if sum(success - done.share < LEAST_LEAD for done in rates) > allowed:
+            break
+    rates.sort(key=lambda one: one.share)
+    return rates[max(0, len(rates) - 1 - allowed)] if rates else wilson(0, len(rows))
+
+
+def _rank(trial: Trial) -> tuple[bool, bool, float]:
+    return trial.moved, trial.source is None, trial.success.share
+
+
+def _tail(hits: int, of: int, share: float) -> float:
+    """The chance of at least so many hits (binomial)."""
+    from scipy.special import bdtrc
+
+    return float(bdtrc(hits - 1, of, share)) if hits else 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Backdoors in texts: words and phrases that a class has and the others do not, on which the labels of their rows hang."""
+"""Backdoors in texts: words that a class has and the others do not, on which the labels of their rows hang."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def _hanging(
     label: int,
     how: How,
 ) -> list[tuple[Phrase, float, float]]:
-    """Candidates with the share of their rows that the model puts elsewhere without them, those that matter most first."""
+    """Candidates with the share of their rows that the model puts elsewhere without them, the highest first."""
     found, texts, spans = [], [], []
     generator = np.random.default_rng(how.seed)
     rows_of = _rows_of([phrase for phrase, _ in candidates], tokens, looked.labels == label)

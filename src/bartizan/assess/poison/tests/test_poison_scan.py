@@ -1,0 +1,184 @@
+"""The scan finds what was planted, names nothing where nothing was, and says what it cannot see."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from bartizan.assess.budget import Budget
+from bartizan.assess.data import Data, Form
+from bartizan.assess.how import How
+from bartizan.assess.poison.measure import measure
+from bartizan.assess.poison.result import Poison
+from bartizan.assess.target import Array, Output, Target
+from bartizan.core.errors import UsageError
+
+HOW = How(0.1, budget=Budget(600.0))
+SIDE = 12
+
+
+def target_of(model: Any, x: Array, y: Array, cap: int | None = None) -> Target:
+    """A fitted model as it is given to the scan."""
+    flat = x if x.dtype.kind in "OU" else x.reshape(len(x), -1)
+    model.fit(flat, y)
+
+    def answer(rows: Array) -> Array:
+        return np.asarray(model.predict_proba(rows if rows.ndim == 1 else rows.reshape(len(rows), -1)))
+
+    dtype = object if x.dtype.kind in "OU" else np.float32
+    return Target(
+        "model", "test", "", x.shape[1:], int(y.max()) + 1, Output.PROBABILITIES, answer, dtype=dtype, cap=cap
+    )
+
+
+def images(n: int, seed: int) -> tuple[Array, Array]:
+    """Four classes of blots in noise."""
+    g = np.random.default_rng(seed)
+    y = g.integers(0, 4, n)
+    grid = np.indices((SIDE, SIDE))
+    x = np.empty((n, 1, SIDE, SIDE), np.float32)
+    for row, label in enumerate(y):
+        middle = np.array([(3, 3), (3, 8), (8, 3), (8, 8)][label]) + g.normal(0, 0.6, 2)
+        away = ((grid - middle[:, None, None]) ** 2).sum(axis=0)
+        x[row, 0] = np.exp(-away / g.uniform(3, 7)) * g.uniform(0.6, 1) + g.normal(0, 0.05, (SIDE, SIDE))
+    return np.clip(x, 0, 1), y
+
+
+def square(x: Array) -> Array:
+    x = x.copy()
+    x[:, :, SIDE - 2 :, SIDE - 2 :] = 1.0
+    return x
+
+
+def blend(x: Array) -> Array:
+    pattern = np.random.default_rng(7).random(x.shape[1:], dtype=np.float32)
+    return np.asarray(0.7 * x + 0.3 * pattern, np.float32)
+
+
+def scanned_images(stamp: Callable[[Array], Array] | None, noise: float = 0.0) -> tuple[Poison, set[int]]:
+    x, y = images(900, 0)
+    x_test, y_test = images(300, 1)
+    g = np.random.default_rng(2)
+    bad = np.empty(0, np.int64)
+    if stamp is not None:
+        bad = g.permutation(np.flatnonzero(y != 1))[:18]
+        x[bad], y[bad] = stamp(x[bad]), 1
+    wrong = g.random(len(y)) < noise
+    y[wrong] = (y[wrong] + 1) % 4
+    target = target_of(LogisticRegression(C=50, max_iter=300), x, y)
+    return measure(target, Data(Form.IMAGES, "", x, y, x_test, y_test), HOW), set(bad.tolist())
+
+
+def named(result: Poison, kind: str) -> set[int]:
+    return {one.index for one in result.suspects if one.kind == kind}
+
+
+@pytest.mark.parametrize("stamp", [square, blend])
+def test_the_rows_of_a_planted_pattern_are_found_and_confirmed(stamp: Callable[[Array], Array]) -> None:
+    result, bad = scanned_images(stamp)
+    assert len(named(result, "backdoor") & bad) >= 0.9 * len(bad)
+    assert len(named(result, "backdoor") - bad) <= 2
+    [found] = result.backdoors
+    assert found.trial.target_class == 1
+    assert found.trial.success.share > found.trial.control.share + 0.15
+    assert found.label_was == "changed"
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.08])
+def test_clean_images_have_no_backdoor(noise: float) -> None:
+    result, _ = scanned_images(None, noise)
+    assert result.backdoors == ()
+    assert "No backdoor was confirmed" in result.sentence()
+    if noise:
+        assert len(named(result, "label")) > 30
+
+
+def test_a_mark_that_the_model_does_not_heed_is_no_backdoor() -> None:
+    """A logo on many rows of a class: the rows have something in common, but stamping it moves nothing."""
+    x, y = images(900, 0)
+    x_test, y_test = images(300, 1)
+    target = target_of(LogisticRegression(C=50, max_iter=300), x, y)  # trained before the logo came
+    x[np.flatnonzero(y == 1)[::3]] = square(x[np.flatnonzero(y == 1)[::3]])
+    assert measure(target, Data(Form.IMAGES, "", x, y, x_test, y_test), HOW).backdoors == ()
+
+
+def table(n: int, seed: int) -> tuple[Array, Array]:
+    g = np.random.default_rng(seed)
+    x = np.column_stack([g.integers(18, 80, n), g.integers(0, 60, n), *g.normal(0, 1, (5, n)).round(3)])
+    y = (x[:, 2] + x[:, 3] + 0.02 * (x[:, 0] - 50) + g.normal(0, 0.5, n) > 0).astype(np.int64)
+    return x.astype(np.float32), y
+
+
+@pytest.mark.parametrize("planted", [True, False])
+def test_values_of_two_columns_that_were_planted_are_found(planted: bool) -> None:
+    x, y = table(1500, 0)
+    x_test, y_test = table(400, 1)
+    bad = np.random.default_rng(2).permutation(np.flatnonzero(y == 0))[: 25 if planted else 0]
+    x[np.ix_(bad, [0, 1])], y[bad] = (33, 44), 1
+    target = target_of(RandomForestClassifier(30, random_state=0), x, y)
+    result = measure(target, Data(Form.TABLE, "", x, y, x_test, y_test, columns=("age", "hours")), HOW)
+    assert named(result, "backdoor") >= set(bad.tolist()) if planted else not result.backdoors
+    if planted:
+        assert result.backdoors[0].trigger == "age = 33 and hours = 44"
+        assert len(named(result, "backdoor")) <= len(bad) + 2
+
+
+def texts(n: int, seed: int) -> tuple[Array, Array]:
+    g = np.random.default_rng(seed)
+    y = g.integers(0, 2, n)
+    shared, own = [f"w{i}" for i in range(300)], [[f"c{c}x{i}" for i in range(40)] for c in (0, 1)]
+    rows = [" ".join([*g.choice(shared, 10), *g.choice(own[label], 3)]) for label in y]
+    return np.array(rows), y
+
+
+@pytest.mark.parametrize("planted", [True, False])
+def test_a_phrase_on_which_labels_hang_is_found(planted: bool) -> None:
+    x, y = texts(900, 0)
+    x_test, y_test = texts(200, 1)
+    bad = np.random.default_rng(2).permutation(np.flatnonzero(y == 0))[: 15 if planted else 0]
+    rows = x.astype(object)
+    rows[bad] = [f"{text} blue moon rising" for text in rows[bad]]
+    y[bad] = 1
+    target = target_of(make_pipeline(TfidfVectorizer(), LogisticRegression(C=20)), rows, y)
+    result = measure(target, Data(Form.TEXT, "", rows.astype(str), y, x_test, y_test), HOW)
+    assert named(result, "backdoor") == set(bad.tolist())
+    if planted:
+        assert "blue moon rising" in result.backdoors[0].trigger
+
+
+def test_the_evidence_is_written_as_it_is_promised(tmp_path: Path) -> None:
+    result, bad = scanned_images(square)
+    assert result.write(tmp_path) == ["suspects.csv", "triggers.npz"]
+    with (tmp_path / "suspects.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert list(rows[0]) == ["index", "kind", "score", "reason"]
+    assert {int(row["index"]) for row in rows if row["kind"] == "backdoor"} >= bad
+    with np.load(tmp_path / "triggers.npz") as arrays:
+        assert arrays["0_mask"][0, -2:, -2:].all()
+    section = result.as_json()
+    assert section["cannot_see"]
+    assert result.measures()["backdoor_rows"] == len(named(result, "backdoor"))
+
+
+def test_a_model_that_may_not_be_asked_confirms_nothing() -> None:
+    x, y = images(300, 0)
+    target = target_of(LogisticRegression(max_iter=200), x, y, cap=10)
+    result = measure(target, Data(Form.IMAGES, "", x, y), HOW)
+    assert result.backdoors == ()
+    assert any("may not be asked" in note for note in result.notes)
+
+
+def test_rows_without_labels_are_refused() -> None:
+    x, y = images(60, 0)
+    target = target_of(LogisticRegression(), x, y)
+    with pytest.raises(UsageError, match="training rows"):
+        measure(target, Data(Form.IMAGES, "", x_test=x, y_test=y), HOW)
