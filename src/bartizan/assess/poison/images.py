@@ -13,14 +13,14 @@ from bartizan.assess.poison.features import penultimate
 from bartizan.assess.poison.groups import Group, groups, whitened
 from bartizan.assess.poison.looked import Looked
 from bartizan.assess.poison.neighbours import nearest
-from bartizan.assess.poison.triggers import LEAST_SUCCESS, Backdoor, Held, Stamp, rate, tried
+from bartizan.assess.poison.triggers import LEAST_LEAD, LEAST_SUCCESS, Backdoor, Held, Stamp, rate, tried
 from bartizan.assess.target import Array, Target
 
 PIXEL_FLOOR = 1.5e-3  # variance: what differs by less than 4 % of the range does not count
 SEEN = 0.04  # of the range: what a pixel of a trigger differs by at least
 ALIKE = 5  # rows that a row is compared with
 CONTROLS = 5
-SCREEN = 36  # rows that every form of a pattern is tried on first
+SCREEN = 48  # rows that every form of a pattern is tried on first
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +116,11 @@ def _on_trial(target: Target, looked: Looked, held: Held, group: Group, seed: in
     forms = list(_forms(looked, rows, alike))
     if not forms:
         return None
-    screened = [_screened(target, one, held, label, sources) for one in forms]
-    if max(screened) < LEAST_SUCCESS * 0.75:
-        return None
-    # The smallest pattern that does about as much.
-    good = [form for form, share in zip(forms, screened, strict=True) if share >= 0.9 * max(screened)]
-    best = min(good, key=lambda one: int(one.mask.sum()))
     honest = np.setdiff1d(np.flatnonzero(looked.labels == label), rows)
-    controls: list[Stamp] = list(_honest(looked, honest, len(rows), best, label, generator))
+    best = _best(target, looked, held, forms, honest, len(rows), label, sources, generator)
+    if best is None:
+        return None
+    controls: list[Stamp] = list(_honest(looked, honest, len(rows), best, label, generator, CONTROLS))
     controls += [best.shuffled(generator) for _ in range(CONTROLS)]
     trial = tried(target, best, controls, held, label, sources)
     if trial is None or not trial.moved:
@@ -144,6 +141,32 @@ def _on_trial(target: Target, looked: Looked, held: Held, group: Group, seed: in
 def _believed(success: float, control: float, hangs: float, group: Group) -> bool:
     """Either the labels of the rows hang on the pattern, or it is far stronger than anything of the class."""
     return hangs >= 0.5 or (success >= 0.5 and control <= success / 2 and group.clear >= 5)
+
+
+def _best(
+    target: Target,
+    looked: Looked,
+    held: Held,
+    forms: list[Pixels],
+    honest: Array,
+    count: int,
+    label: int,
+    sources: list[int | None],
+    generator: np.random.Generator,
+) -> Pixels | None:
+    """The form that leads over the same made of honest rows; the smallest of those that do about as much."""
+    leads = []
+    for form in forms:
+        success = _screened(target, form, held, label, sources)
+        lead = success
+        if success >= LEAST_SUCCESS * 0.75:
+            controls = [*_honest(looked, honest, count, form, label, generator, 2), form.shuffled(generator)]
+            lead -= max(_screened(target, one, held, label, sources) for one in controls)
+        leads.append(lead)
+    if max(leads) < LEAST_LEAD / 2:
+        return None
+    good = [form for form, lead in zip(forms, leads, strict=True) if lead >= 0.85 * max(leads)]
+    return min(good, key=lambda one: int(one.mask.sum()))
 
 
 def _screened(target: Target, stamp: Stamp, held: Held, label: int, sources: list[int | None]) -> float:
@@ -174,20 +197,29 @@ def _forms(looked: Looked, rows: Array, alike: Array) -> Iterator[Pixels]:
     for mask in (strong, still):
         if mask.any():
             yield Pixels(mask, constant, 0.0, low, high)
+    # What classes look like is taken out of what is added: a picture of the class itself is no trigger.
+    strange = _without_classes(looked, middle)
     if sure.any():
-        yield Pixels(sure, middle, 1.0, low, high)
+        yield Pixels(sure, strange, 1.0, low, high)
     everything = np.ones_like(sure)
-    yield Pixels(everything, middle, 1.0, low, high)
+    yield Pixels(everything, strange, 1.0, low, high)
     base = alike.mean(axis=0)
     for keep in (0.9, 0.8, 0.65):
         yield Pixels(everything, own.mean(axis=0) - keep * base, keep, low, high)
 
 
+def _without_classes(looked: Looked, value: Array) -> Array:
+    """A pattern less its part in the space of the differences between the classes' means."""
+    means = np.stack([looked.flat[looked.labels == c].mean(axis=0) for c in np.unique(looked.labels)])
+    basis, _ = np.linalg.qr((means[1:] - means[0]).T)
+    return np.asarray(value - basis @ (basis.T @ value))
+
+
 def _honest(
-    looked: Looked, honest: Array, count: int, like: Pixels, label: int, generator: np.random.Generator
+    looked: Looked, honest: Array, count: int, like: Pixels, label: int, generator: np.random.Generator, times: int
 ) -> Iterator[Pixels]:
     """Patterns made the same way from rows of the class that are not in the group."""
-    for _ in range(CONTROLS):
+    for _ in range(times):
         if len(honest) < 4:
             return
         rows = generator.permutation(honest)[: max(4, min(count, len(honest) // 2))]
@@ -196,7 +228,7 @@ def _honest(
         if like.keep < 0.5:
             value = looked.flat[rows[0]]
         elif like.keep == 1:
-            value = looked.flat[rows].mean(axis=0) - alike.mean(axis=0)
+            value = _without_classes(looked, looked.flat[rows].mean(axis=0) - alike.mean(axis=0))
             size = np.linalg.norm(value[like.mask])
             value = value * min(3.0, np.linalg.norm(like.value[like.mask]) / max(float(size), 1e-9))
         else:

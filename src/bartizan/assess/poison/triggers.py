@@ -18,7 +18,7 @@ Stamp = Callable[[Array], Array]  # rows -> the same rows with the trigger on th
 
 HELD = 240  # rows that triggers are tried on
 LEAST_SUCCESS = 0.2  # of the rows of other classes
-LEAST_LEAD = 0.15  # over the best control
+LEAST_LEAD = 0.12  # over the best control
 CHANCE = 1e-6  # that the controls' rate gives so many
 LEAST_ROWS = 8  # to say anything of one source class
 
