@@ -26,6 +26,7 @@ COMMANDS = {
         "bartizan.doors.assess.command:assess",
         "Measure what a model withstands and tells.",
     ),
+    "harden": ("bartizan.doors.assess.harden:harden", "Make a model stronger, and prove the difference."),
     "usage": ("bartizan.doors.usage.command:usage", "Find out which AI is used here, and restrict it."),
     "policy": ("bartizan.doors.admin.policy:policy", "Check, test, explain and compare policies."),
     "ledger": ("bartizan.doors.admin.ledger:ledger", "Verify, prove, read and export what was recorded."),

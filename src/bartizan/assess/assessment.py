@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bartizan.assess.budget import Budget
+from bartizan.assess.comparison import outcomes
+from bartizan.assess.errors import Spent
 from bartizan.assess.evidence import REPORT, Folder, Json, as_bytes
 from bartizan.assess.options import Options, share
 from bartizan.core.errors import UsageError
@@ -130,9 +132,11 @@ def measure(
     }
     missing: dict[str, str] = {}
     interrupted = False
+    done = {name: section for name in options.order if (section := folder.finished(name)) is not None}
+    whole = Budget(max(0.0, whole.seconds - sum(section["seconds"] for section in done.values())), whole.began)
     try:
         for name in options.order:
-            section = folder.finished(name)
+            section = done.get(name)
             if section is None:
                 how = _how_for(name, options, strength, whole, say)
                 section = _one(name, target, data, how, folder, missing, run)
@@ -171,6 +175,7 @@ def _one(
     try:
         result = run(name, target, data, how)
         section = {
+            **(outcomes(result, target, data) if name == "evasion" else {}),
             **result.as_json(),
             "sentence": result.sentence(),
             "measures": result.measures(),
@@ -180,8 +185,10 @@ def _one(
         return folder.keep(name, result, section)
     except UsageError as error:  # Also `Missing`: a package that is not installed.
         missing[name] = str(error)
+    except Spent as error:
+        missing[name] = str(error)
     except BROKEN as error:
-        missing[name] = f"ended by {type(error).__name__} in {_place(error)}"
+        missing[name] = ended(error)
     return None
 
 
@@ -331,10 +338,11 @@ def _cpu_seconds() -> float:
     return own.ru_utime + own.ru_stime + below.ru_utime + below.ru_stime
 
 
-def _place(error: BaseException) -> str:
-    """Where an error came from, without what it says: that may be content."""
+def ended(error: BaseException) -> str:
+    """An error of a library in words: its kind and where it came from, without what it says, which may be content."""
     frames = traceback.extract_tb(error.__traceback__)
-    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "nowhere"
+    where = f" in {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"ended by {type(error).__name__}{where}"
 
 
 # ---- For Python ------------------------------------------------------------------------------------------------------

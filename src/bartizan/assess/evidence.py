@@ -42,9 +42,8 @@ class Folder:
         """
         self.path = path
         self._key = sha256(orjson.dumps(key, option=orjson.OPT_SORT_KEYS)).hexdigest() if key is not None else ""
-        self._unfinished = path / UNFINISHED
+        self._unfinished = made(path) / UNFINISHED
         try:
-            path.mkdir(parents=True, exist_ok=True)
             self._unfinished.mkdir(exist_ok=True)
             found = [self.finished(file.stem) for file in self._unfinished.glob("*.json")]
             _forget(path, {name for section in found if section for name in section["files"]})
@@ -84,6 +83,15 @@ class Folder:
     def close(self) -> None:
         """The run is over: nothing is unfinished."""
         shutil.rmtree(self._unfinished, ignore_errors=True)
+
+
+def made(path: Path) -> Path:
+    """A folder, made where there is none. Raises UsageError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be made ({error.strerror}); choose another folder by --out") from error
+    return path
 
 
 def as_bytes(value: Json) -> bytes:

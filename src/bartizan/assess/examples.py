@@ -1,4 +1,4 @@
-"""The rows that fell first: what the page of an assessment shows."""
+"""What the page of an assessment shows of the evidence: the rows that fell first, and recovered triggers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 SHOWN = 10
 FILE = "adversarial.npz"
+TRIGGERS = "triggers.npz"
+MAX_TRIGGERS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,31 @@ class Example:
     answer: str
     before: Array
     after: Array
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Rows before and after, and pictures of triggers by their names."""
+
+    rows: tuple[Example, ...] = ()
+    triggers: tuple[tuple[str, Array], ...] = ()
+
+
+def shown(folder: Path, data: Data, target: Target) -> Shown:
+    """What is to be seen in a folder that an assessment wrote."""
+    return Shown(tuple(worst(folder, data, target)), tuple(pictures(folder)))
+
+
+def pictures(folder: Path) -> list[tuple[str, Array]]:
+    """The triggers that the poison scan recovered as pictures."""
+    import numpy as np
+
+    path = folder / TRIGGERS
+    if not path.is_file():
+        return []
+    with np.load(path, allow_pickle=False) as found:
+        return [(name, found[name]) for name in found.files[:MAX_TRIGGERS]]
 
 
 def worst(folder: Path, data: Data, target: Target) -> list[Example]:
@@ -61,6 +88,7 @@ def worst(folder: Path, data: Data, target: Target) -> list[Example]:
             name_of(data, int(answer)),
             data.x_test[index[at]],
             after[at],
+            data.columns,
         )
         for at, answer in zip(picked, answers, strict=True)
     ]

@@ -6,7 +6,7 @@ A section of report.json may hold anything; everything in it is shown. What has 
     evasion  robust: Rate · clean: Rate · certified: Rate · trusted: bool · warnings: [{check, effect, fix}]
              curve: [{eps, robust: Rate}] · certified_curve: [{eps, robust: Rate}] · changes: [{index, words}]
              attacks: [{attack, fell, seconds}] · tests: [{check, passed, effect, fix}] · rejected: int
-             rows: {index: [int], right: [bool], robust: [bool]} (of x_test) · corruptions: [{name, robust: Rate}]
+             outcomes: {index: [int], right: [bool], robust: [bool]} (of x_test) · corruptions: [{name, robust: Rate}]
              measures: accuracy, robust_accuracy, certified_accuracy
     privacy  tpr_at_1pct: Rate · tpr_at_01pct: Rate · auc: float · attack: str · roc: [{fpr, tpr}]
              exposed: [{index, …}] · measures: membership_tpr_at_1pct, membership_tpr_at_1pct_low, membership_auc

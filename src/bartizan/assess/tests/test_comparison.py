@@ -19,7 +19,7 @@ def folder(path: Path, robust: list[bool], eps: float = 0.1, data: str = "ab", r
         "model": {"name": path.name, "path": f"{path.name}.onnx", "sha256": "cd" * 32, "kind": "onnx"},
         "data": {"sha256": data},
         "how": {"eps": eps, "norm": "linf"},
-        "evasion": {"rows": known if rows is None else rows},
+        "evasion": {"outcomes": known if rows is None else rows},
         "measures": {"robust_accuracy": sum(robust) / len(robust)},
         "seconds": 1.0,
     }
@@ -57,7 +57,7 @@ def test_what_was_not_attacked_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rows", [{"index": [1]}, {"index": [1], "right": [], "robust": []}, {"index": 1}])
 def test_rows_that_nobody_wrote_so_are_refused(tmp_path: Path, rows: object) -> None:
-    with pytest.raises(UsageError, match="evasion, rows"):
+    with pytest.raises(UsageError, match="evasion, outcomes"):
         compared(folder(tmp_path / "one", [True]), folder(tmp_path / "two", [True], rows=rows))
 
 

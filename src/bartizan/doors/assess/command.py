@@ -17,7 +17,7 @@ from bartizan.doors.assess import options
 if TYPE_CHECKING:
     from bartizan.assess.assessment import Assessment
     from bartizan.assess.data import Data
-    from bartizan.assess.examples import Example
+    from bartizan.assess.examples import Shown
     from bartizan.assess.target import Target
     from bartizan.report.decision import Json
 
@@ -136,7 +136,7 @@ def assess(
     from bartizan.assess.assessment import measure
     from bartizan.assess.budget import Budget
     from bartizan.assess.evidence import write as write_file
-    from bartizan.assess.examples import worst
+    from bartizan.assess.examples import shown
     from bartizan.assess.options import Options
     from bartizan.doors.assess.judging import Judge
 
@@ -150,7 +150,7 @@ def assess(
         assessment = measure(target, found, wanted, out, budget=whole, say=say)
         say("", "writing the report")
         judged = judge(assessment)
-        written = reports(assessment, judged.value, worst(out, found, target))
+        written = reports(assessment, judged.value, shown(out, found, target))
         for name, content in written.items():
             write_file(out / NAMES[name], content)
     if format_ == "text":
@@ -174,7 +174,7 @@ def opened(model: str, data: tuple[Path, ...], say: Callable[[str, str], None], 
     return found, target_of(model, found, **how)
 
 
-def reports(assessment: Assessment, decision: Json, examples: list[Example]) -> dict[str, bytes]:
+def reports(assessment: Assessment, decision: Json, evidence: Shown) -> dict[str, bytes]:
     """The report in every form there is."""
     import orjson
 
@@ -187,7 +187,7 @@ def reports(assessment: Assessment, decision: Json, examples: list[Example]) -> 
     log = sarif([decision], catalogue())
     return {
         "json": as_bytes({**assessment.report, "decision": decision}),
-        "html": page(assessment.report, decision, examples).encode(),
+        "html": page(assessment.report, decision, evidence).encode(),
         "sarif": orjson.dumps(log, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE),
         "card": card(assessment.report).encode(),
     }

@@ -91,7 +91,7 @@ def _gauge(report: Report, check: str, title: str, question: str, rate: Share | 
         worst(report, check),
         why is None,
         trusted,
-        lead if why is None and number else f"{title.lower()} was not measured",
+        lead if why is None and number else "",
     )
 
 

@@ -66,7 +66,8 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence
     head = "".join(cell("th", n, text(one)) for n, one in enumerate(heads))
     body = "".join(f"<tr>{''.join(cell('td', n, one) for n, one in enumerate(row))}</tr>" for row in kept[:MAX_ROWS])
     more = f'<p class="dim">and {len(kept) - MAX_ROWS:,} more</p>' if len(kept) > MAX_ROWS else ""
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{more}'
+    wide = ' class="wide"' if len(heads) > 3 else ""
+    return f'<div class="scroll"><table{wide}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{more}'
 
 
 def facts(rows: Iterable[tuple[str, str]]) -> str:

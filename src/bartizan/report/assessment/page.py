@@ -6,18 +6,19 @@ escaped, and what nobody sees in them is shown, so that none can break out of th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bartizan import rules
 from bartizan.report.assessment import parts
+from bartizan.report.assessment.advice import advice
 from bartizan.report.assessment.gauges import NOT_TRUSTED, Gauge, Report, gauges
 from bartizan.report.assessment.markup import facts, label, table, text, told
 from bartizan.report.assessment.plots import bar
 from bartizan.report.text import SHAPES
 
 if TYPE_CHECKING:
-    from bartizan.assess.examples import Example
+    from bartizan.assess.examples import Shown
     from bartizan.report.decision import Json
 
 LEVELS = ("info", "low", "medium", "high", "critical")
@@ -30,18 +31,18 @@ TITLES = {
 CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
-def page(report: Report, decision: Json, examples: Sequence[Example] = ()) -> str:
+def page(report: Report, decision: Json, shown: Shown) -> str:
     """The whole page.
 
     Args:
         report: `bartizan.assessment/1`.
         decision: What the policy says of it, `bartizan.decision/1`.
-        examples: The rows that fell first, before and after.
+        shown: The rows that fell first, before and after, and recovered triggers.
     """
-    return "\n".join(_page(report, decision, examples)) + "\n"
+    return "\n".join(_page(report, decision, shown)) + "\n"
 
 
-def _page(report: Report, decision: Json, examples: Sequence[Example]) -> Iterator[str]:
+def _page(report: Report, decision: Json, shown: Shown) -> Iterator[str]:
     name = text(report["model"]["name"])
     css = rules.text("bartizan.report.assessment", "page.css")
     yield '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -57,7 +58,7 @@ def _page(report: Report, decision: Json, examples: Sequence[Example]) -> Iterat
     for check in report["how"]["checks"]:
         if check in report:
             yield f'<section id="{check}"><h2>{TITLES[check]}</h2><p>{text(report[check].get("sentence", ""))}</p>'
-            yield from parts.PARTS[check](report, examples)
+            yield from parts.PARTS[check](report, shown)
             yield "</section>"
     yield from _provenance(report)
     yield "</main></body></html>"
@@ -74,7 +75,8 @@ def _head(report: Report, decision: Json) -> Iterator[str]:
     yield f"{text(rows)} rows. "
     yield f"Seed {told(how['seed'])}, {report['seconds']:.0f} s ({report['cpu_seconds']:.0f} CPU s).</p>"
     yield '<div class="card lead">'
-    yield f'<p class="action {action}">{shape} {word} by the policy {text(decision["policy"])[:60]}</p>'
+    policy = text(str(decision["policy"]).partition(" ")[0])
+    yield f'<p class="action {action}">{shape} {word} by the policy {policy}</p>'
     yield f'<p class="say">{text(lead(report))}</p>'
     for clause in decision["clauses"]:  # type: ignore[attr-defined]  # A list, by its schema.
         observed = (
@@ -95,11 +97,11 @@ def _head(report: Report, decision: Json) -> Iterator[str]:
 
 def lead(report: Report) -> str:
     """The answer in one breath."""
-    said = [one.lead for one in gauges(report) if one.lead]
-    if not said:
-        return "Nothing could be measured."
-    whole = "; ".join(said)
-    return f"{whole[0].upper()}{whole[1:]}."
+    found = gauges(report)
+    said = "; ".join(one.lead for one in found if one.lead)
+    missing = ", ".join(one.title.lower() for one in found if not one.measured)
+    whole = f"{said[0].upper()}{said[1:]}." if said else "Nothing could be measured."
+    return f"{whole} Not measured: {missing}." if said and missing else whole
 
 
 def _gauge(gauge: Gauge) -> str:
@@ -130,7 +132,7 @@ def severity(word: str) -> str:
 
 
 def _todo(report: Report) -> Iterator[str]:
-    found = parts.advice(report)
+    found = advice(report)
     if found:
         items = "".join(f"<li>{one}</li>" for one in found)
         yield f'<section><h2>What to do</h2><ol class="todo">{items}</ol></section>'

@@ -1,0 +1,95 @@
+"""Rows of the data on the page, before and after: pictures, the columns that moved, the words that changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
+from typing import TYPE_CHECKING
+
+from bartizan.report.assessment.markup import table, text
+from bartizan.report.assessment.pictures import change, is_image, picture
+
+if TYPE_CHECKING:
+    from bartizan.assess.examples import Example
+    from bartizan.assess.target import Array
+
+MAX_COLUMNS = 12  # of a table's row that are shown, those that moved most
+MAX_WORDS = 400  # of a text
+
+
+def examples(rows: Sequence[Example], changes: object = None) -> Iterator[str]:
+    """The rows that fell to the smallest changes. `changes`: what flips a row, in words, by its index."""
+    if not rows:
+        return
+    said = {one.get("index"): one.get("words", "") for one in changes if isinstance(one, Mapping)} if isinstance(
+        changes, list
+    ) else {}  # fmt: skip
+    yield '<div class="card"><h3>Fell to the smallest changes</h3><div class="examples">'
+    for one in rows:
+        yield f'<div class="example">{_row(one)}<p><strong>{text(one.label)}</strong> became '
+        yield f"<strong>{text(one.answer)}</strong></p>"
+        words = said.get(one.index)
+        if words:
+            yield f"<p>{text(words)}</p>"
+        yield f'<p class="dim">row {one.index:,}, change {one.distance:.3g}, {text(one.attack)}</p></div>'
+    yield "</div></div>"
+
+
+def triggers(found: Sequence[tuple[str, Array]]) -> Iterator[str]:
+    """Pictures of recovered triggers."""
+    shown = [(name, row) for name, row in found if is_image(row.shape)]
+    if not shown:
+        return
+    yield '<div class="triggers">'
+    for name, row in shown:
+        number, _, what = name.partition("_")
+        title = f"trigger {int(number) + 1}, {what}" if number.isdigit() else name
+        yield f"<figure>{picture(row, title)}<figcaption>{text(title)}</figcaption></figure>"
+    yield "</div>"
+
+
+def _row(one: Example) -> str:
+    if one.before.dtype.kind in "UO":
+        return _texts(str(one.before), str(one.after))
+    if is_image(one.before.shape):
+        return _pictures(one)
+    return _columns(one)
+
+
+def _pictures(one: Example) -> str:
+    parts = (
+        (picture(one.before, f"row {one.index}, {one.label}"), "as given"),
+        (change(one.before, one.after, f"what was changed in row {one.index}"), "change, enlarged"),
+        (picture(one.after, f"row {one.index} after the attack, taken for {one.answer}"), "after"),
+    )
+    return f'<div class="pair">{"".join(f"<div>{shown}<small>{name}</small></div>" for shown, name in parts)}</div>'
+
+
+def _columns(one: Example) -> str:
+    import numpy as np
+
+    before, after = np.asarray(one.before, np.float64).ravel(), np.asarray(one.after, np.float64).ravel()
+    moved = np.nan_to_num(np.abs(after - before))
+    order = [int(at) for at in np.argsort(-moved, kind="stable")[:MAX_COLUMNS] if moved[at] > 0]
+    names = one.columns or ()
+    rows = [
+        [text(names[at] if at < len(names) else f"column {at}"), f"{before[at]:.4g}", f"<mark>{after[at]:.4g}</mark>"]
+        for at in order
+    ]
+    more = int((moved > 0).sum()) - len(order)
+    return table(("column", "was", "becomes"), rows, (1, 2)) + (f'<p class="dim">and {more:,} more</p>' if more else "")
+
+
+def _texts(before: str, after: str) -> str:
+    """Word by word: what went is struck through, what came is marked."""
+    old, new = before.split(" ")[:MAX_WORDS], after.split(" ")[:MAX_WORDS]
+    out: list[str] = []
+    for kind, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if kind == "equal":
+            out.append(text(" ".join(old[a:b])))
+            continue
+        if a < b:
+            out.append(f"<del>{text(' '.join(old[a:b]))}</del>")
+        if c < d:
+            out.append(f"<mark>{text(' '.join(new[c:d]))}</mark>")
+    return f"<p>{' '.join(out)}</p>"
