@@ -1,0 +1,1 @@
+"""Theft: how well a copy answers that was trained on the model's answers alone, and what that costs."""
