@@ -76,8 +76,9 @@ class Target:
     """A model under measurement. `answer` maps (n, *shape) rows of `dtype` to (n, classes) scores, as the model does.
 
     What a kind of model cannot do stays None: `module` gives a torch module in evaluation mode that maps the same rows
-    to scores, differentiably (`torch.nn.Module`; it may have `approximated`, `random` and `peeled()`, see `targets.net`);
-    `forest`, `linear` and, for texts, `words` give the model as tables, exactly; `refit` trains it anew. `queries` counts rows asked; over `cap` raises Spent.
+    to scores, differentiably (it has `approximated`, `random` and `peeled()`, see `targets.net`; called once);
+    `forest`, `linear` and, for texts, `words` give the model as tables, exactly; `refit` trains it anew. `queries`
+    counts rows asked; over `cap` raises Spent.
     """
 
     name: str

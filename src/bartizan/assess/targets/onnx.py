@@ -16,6 +16,7 @@ import numpy as np
 
 from bartizan.assess.errors import Missing
 from bartizan.assess.target import Array, Output, Target
+from bartizan.assess.targets.answers import Answers, columns, understood
 from bartizan.core.errors import UsageError
 
 MAX_BYTES = 2 * 1024**3  # What the format itself allows in one file.
@@ -28,16 +29,6 @@ TYPES = {
     "tensor(uint16)": np.uint16, "tensor(int16)": np.int16, "tensor(bool)": np.bool_,
 }  # fmt: skip
 Proto = Any  # onnx.ModelProto
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """How an output is read: its name, what it holds, the head that makes a column a class (see `graph.headed`)."""
-
-    name: str
-    output: Output
-    classes: int
-    head: str = ""
 
 
 def open_onnx(path: Path, rows: Array | None, least: int = 2) -> Target:
@@ -275,28 +266,13 @@ def _joined(parts: list[Any]) -> Any:
     return np.concatenate([np.atleast_1d(part) for part in parts])
 
 
-def columns(out: Any, answers: Answers) -> Array:
-    """(n, classes) of what the output holds."""
-    if isinstance(out, list):  # Maps of class to share, as converters of scikit-learn write them.
-        return np.array([[row[key] for key in sorted(row)] for row in out], dtype=np.float64)
-    values = np.asarray(out)
-    if answers.head == "labels":
-        return np.eye(answers.classes)[np.clip(values.reshape(-1).astype(np.int64), 0, answers.classes - 1)]
-    values = values.astype(np.float64).reshape(len(values), -1)
-    if answers.head == "margin":
-        return np.hstack([np.zeros_like(values), values])
-    if answers.head == "share":
-        return np.hstack([1 - values, values])
-    return values
-
-
 def _understood(session: Any, runner: _Runner, probe: Array, name: str, least: int) -> Answers:
     """Which output holds the scores, and of what kind they are: shares sum to one; labels only as the last resort."""
     outputs = session.get_outputs()
     found = runner_outputs(runner, probe, [one.name for one in outputs])
     best: tuple[int, Answers] | None = None
     for one, value in zip(outputs, found, strict=True):
-        answers = _answers(one.name, value, len(probe), least)
+        answers = understood(one.name, value, len(probe), least)
         if answers is not None:
             rank = (answers.output is Output.LABELS) * 2 + (answers.head != "")
             if best is None or rank < best[0]:
@@ -318,28 +294,6 @@ def runner_outputs(runner: _Runner, probe: Array, names: list[str]) -> list[Any]
             return runner.raw(probe, names)
         runner.batch = 1
     return runner.raw(probe, names)
-
-
-def _answers(name: str, value: Any, count: int, least: int) -> Answers | None:
-    if isinstance(value, list):
-        if len(value) == count and value and isinstance(value[0], dict):
-            return Answers(name, Output.PROBABILITIES, len(value[0]))
-        return None
-    if not isinstance(value, np.ndarray) or len(value) != count or value.dtype.kind not in "fiub":
-        return None
-    if sum(size > 1 for size in value.shape[1:]) > 1:
-        return None
-    flat = value.reshape(count, -1)
-    if value.dtype.kind in "iub":
-        if flat.shape[1] > 1:  # One-hot or quantised scores.
-            return Answers(name, Output.LOGITS, flat.shape[1])
-        return Answers(name, Output.LABELS, max(int(flat.max()) + 1, least), "labels")
-    if flat.shape[1] == 1:
-        share = bool(((flat >= 0) & (flat <= 1)).all())
-        return Answers(name, Output.PROBABILITIES if share else Output.LOGITS, 2, "share" if share else "margin")
-    shares = bool((flat >= -1e-6).all() and np.allclose(flat.astype(np.float64).sum(1), 1, atol=1e-3))
-    one_hot = shares and bool(np.isin(flat, (0, 1)).all())
-    return Answers(name, Output.LABELS if one_hot else Output.PROBABILITIES if shares else Output.LOGITS, flat.shape[1])
 
 
 def _with_gradients(target: Target, model: Proto, answers: Answers, probe: Array, rows: _Rows) -> None:

@@ -2,37 +2,100 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bartizan.assess.data import Data
 from bartizan.assess.target import Array, Target
 from bartizan.core.errors import UsageError
 
+if TYPE_CHECKING:
+    from bartizan.assess.targets.http import Endpoint
+
+NAMED = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+KNOWN = (
+    ".onnx, LightGBM's .txt, XGBoost's .json or .ubj, .skops, a pickle or TorchScript file that you trust, "
+    "module:name, or the address of an endpoint"
+)
+ELSEWHERE = {".h5", ".keras", ".pb", ".tflite", ".pmml", ".mlmodel", ".caffemodel", ".pdmodel"}
+
 
 def open_target(
-    spec: str, *, data: Data | None = None, trust: bool = False, weights: Path | None = None, train: str | None = None
+    spec: str,
+    *,
+    data: Data | None = None,
+    trust: bool = False,
+    weights: Path | None = None,
+    train: str | None = None,
+    endpoint: Endpoint | None = None,
 ) -> Target:
-    """The target that `spec` names: a model file by its ending.
+    """The target that `spec` names: a model file by its ending, `module:name`, or an endpoint by its address.
+
+    Args:
+        data: Rows it will be measured with: their shape, and what its answers mean, is found out from them.
+        trust: Pickles and TorchScript, which are programs, may be loaded.
+        weights: Of a torch module that `module:name` makes.
+        train: `module:function` that trains instead of the stated recipe.
+        endpoint: How an endpoint is asked.
 
     Raises:
         UsageError: it cannot be used as given: one sentence says why and what to do.
     """
-    path = Path(spec)
+    target = _opened(spec, data, trust, weights, endpoint)
+    if train is not None:
+        from bartizan.assess.targets.callable import own_training
+
+        target.refit = own_training(train, target, data)
+    return target
+
+
+def _opened(spec: str, data: Data | None, trust: bool, weights: Path | None, endpoint: Endpoint | None) -> Target:
+    path, rows = Path(spec), some_rows(data)
+    if spec.startswith(("http://", "https://")):
+        from bartizan.assess.targets.http import Endpoint, open_http
+
+        return open_http(spec, data, endpoint or Endpoint())
+    if not path.exists() and NAMED.fullmatch(spec):
+        from bartizan.assess.targets.callable import open_named
+
+        return open_named(spec, data, weights)
     if not path.is_file():
         raise UsageError(f"there is no model {spec}")
-    if path.suffix == ".onnx":
+    if weights is not None:
+        raise UsageError(f"--weights belong to module:factory; {path.name} has its own")
+    return _file(path, rows, trust, class_count(data))
+
+
+def _file(path: Path, rows: Array | None, trust: bool, least: int) -> Target:
+    ending = path.suffix.lower()
+    if ending == ".onnx":
         from bartizan.assess.targets.onnx import open_onnx
 
-        return open_onnx(path, some_rows(data), class_count(data))
-    if path.suffix == ".txt":
+        return open_onnx(path, rows, least)
+    if ending == ".txt":
         from bartizan.assess.targets.lightgbm import open_lightgbm
 
-        return open_lightgbm(path, some_rows(data))
-    if path.suffix in (".json", ".ubj"):
+        return open_lightgbm(path, rows)
+    if ending in (".json", ".ubj"):
         from bartizan.assess.targets.xgboost import open_xgboost
 
-        return open_xgboost(path, some_rows(data))
-    raise UsageError(f"{path.name}: no kind of model is known by the ending {path.suffix or '(none)'}")
+        return open_xgboost(path, rows)
+    if ending in (".skops", ".pkl", ".pickle", ".joblib"):
+        from bartizan.assess.targets.scikit import open_scikit
+
+        return open_scikit(path, rows, trust)
+    if ending in (".pt", ".pth", ".ts", ".torchscript"):
+        from bartizan.assess.targets.torch import open_script
+
+        return open_script(path, rows, trust, least)
+    if ending == ".safetensors":
+        raise UsageError(
+            f"{path.name} holds weights alone: name the code they belong to, module:factory --weights FILE"
+        )
+    if ending in ELSEWHERE:
+        raise UsageError(f"{path.name} is of a library that is not read here: export the model as ONNX")
+    raise UsageError(f"{path.name}: no kind of model ends in {ending or 'nothing'}; there are {KNOWN}")
 
 
 def some_rows(data: Data | None) -> Array | None:
