@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,8 @@ def open_target(
     trust: bool = False,
     weights: Path | None = None,
     train: str | None = None,
+    queries: int | None = None,
+    own: bool = False,
     endpoint: Endpoint | None = None,
 ) -> Target:
     """The target that `spec` names: a model file by its ending, `module:name`, or an endpoint by its address.
@@ -37,12 +40,17 @@ def open_target(
         trust: Pickles and TorchScript, which are programs, may be loaded.
         weights: Of a torch module that `module:name` makes.
         train: `module:function` that trains instead of the stated recipe.
-        endpoint: How an endpoint is asked.
+        queries: An endpoint is asked so many rows, no more.
+        own: An endpoint that is not on this machine may be attacked.
+        endpoint: How an endpoint is asked, where it wants more than that said.
 
     Raises:
         UsageError: it cannot be used as given: one sentence says why and what to do.
     """
-    target = _opened(spec, data, trust, weights, endpoint)
+    if spec.startswith(("http://", "https://")):
+        target = _endpoint(spec, data, queries, own, endpoint)
+    else:
+        target = _opened(spec, data, trust, weights)
     if train is not None:
         from bartizan.assess.targets.callable import own_training
 
@@ -50,12 +58,15 @@ def open_target(
     return target
 
 
-def _opened(spec: str, data: Data | None, trust: bool, weights: Path | None, endpoint: Endpoint | None) -> Target:
-    path, rows = Path(spec), some_rows(data)
-    if spec.startswith(("http://", "https://")):
-        from bartizan.assess.targets.http import Endpoint, open_http
+def _endpoint(url: str, data: Data | None, queries: int | None, own: bool, endpoint: Endpoint | None) -> Target:
+    from bartizan.assess.targets.http import Endpoint, open_http
 
-        return open_http(spec, data, endpoint or Endpoint())
+    asked = endpoint or Endpoint()
+    return open_http(url, data, replace(asked, cap=queries or asked.cap, own=own or asked.own))
+
+
+def _opened(spec: str, data: Data | None, trust: bool, weights: Path | None) -> Target:
+    path, rows = Path(spec), some_rows(data)
     if not path.exists() and NAMED.fullmatch(spec):
         from bartizan.assess.targets.callable import open_named
 

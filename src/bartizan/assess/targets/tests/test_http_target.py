@@ -197,7 +197,7 @@ def test_nobody_is_asked_without_consent_or_beyond_the_cap(server: Server) -> No
         with pytest.raises(UsageError, match=said):
             open_target(address(server), data=DATA, endpoint=Endpoint(template=template))
     assert server.asked == []
-    target = open_target(address(server), data=DATA, endpoint=Endpoint(cap=50))
+    target = open_target(address(server), data=DATA, queries=50)
     target.scores(X[:30])
     with pytest.raises(Spent, match="50 rows"):
         target.scores(X[:5])
