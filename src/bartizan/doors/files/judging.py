@@ -18,11 +18,14 @@ from bartizan.core.subject import Context, Direction, Kind, Subject, alone
 from bartizan.loop import UNREAD, Loop, under
 from bartizan.readers.archives import Limits, members, printable
 from bartizan.readers.files import ARCHIVES, HEAD_BYTES, Sort, decode, sort
+from bartizan.readers.table import read_table
 from bartizan.report.decision import Json, as_json
 from bartizan.report.exits import exit_code
 from bartizan.report.ids import Ids
 
 LIMITS = Limits()
+TABLES = (".csv", ".tsv", ".jsonl", ".ndjson")
+PARQUET = b"PAR1"
 IDS = Ids(time.time_ns, os.urandom)
 
 
@@ -98,7 +101,7 @@ def subjects(path: bytes, how: How) -> Iterator[tuple[str, Subject]]:
                 yield from _archived(name, stream, kind, how)
             else:
                 data = stream.read(LIMITS.member_bytes + 1)
-                yield name, _subject(data, how)
+                yield name, _subject(data, how, name=name)
         except OSError as error:
             yield name, unread(how, f"cannot be read ({errno_name(error)})")
 
@@ -108,13 +111,13 @@ def _archived(name: str, stream: IO[bytes], kind: Sort, how: How) -> Iterator[tu
     for member in members(stream, kind, LIMITS):
         empty = False
         shown = f"{name}!/{member.path}" if member.path else name
-        yield shown, _subject(member.data, how, member.failure)
+        yield shown, _subject(member.data, how, member.failure, name=shown.removesuffix("!/content"))
     if empty:
         yield name, Subject(Kind.TEXT, "", "", context=_context(how))
 
 
-def _subject(data: bytes, how: How, failure: str = "") -> Subject:
-    """Bytes as a subject. What was cut at a limit, or is no text, says so in a child of its own."""
+def _subject(data: bytes, how: How, failure: str = "", name: str = "") -> Subject:
+    """Bytes as a subject. What was cut at a limit, or is no text, says so in a child of its own; so do tables."""
     if len(data) > LIMITS.member_bytes:
         data = data[: LIMITS.member_bytes]
         failure = f"larger than {LIMITS.member_bytes >> 20} MiB: the rest was not looked at"
@@ -122,11 +125,37 @@ def _subject(data: bytes, how: How, failure: str = "") -> Subject:
         return unread(how, failure)
     if how.kind == "chat":
         return _chat(data, how)
+    missing = (_missing(failure),) if failure else ()
+    if data[:4] == PARQUET and how.kind == "auto":
+        return _parquet(data, how, missing)
     text = decode(data)
     if text is None:
         return unread(how, failure or "is neither text nor an archive that is looked into")
-    missing = (_missing(failure),) if failure else ()
-    return replace(alone(text.text, _context(how)), children=missing)
+    return replace(alone(text.text, _context(how)), children=missing + _tables(text.text, name))
+
+
+def _tables(text: str, name: str) -> tuple[Subject, ...]:
+    """The rows of what is called a table, for detectors that look at training data."""
+    if not name.lower().removesuffix(".gz").removesuffix(".bz2").removesuffix(".xz").endswith(TABLES):
+        return ()
+    table = read_table(text)
+    if table is None:
+        return ()
+    cut = (_missing("the table is larger than what is looked at as one"),) if table.cut else ()
+    return (Subject(Kind.DATA, "", table), *cut)
+
+
+def _parquet(data: bytes, how: How, missing: tuple[Subject, ...]) -> Subject:
+    """A Parquet file as the JSON lines of its first rows, and as a table."""
+    from bartizan.doors.files.parquet import Unreadable, json_lines
+
+    try:
+        text, cut = json_lines(data)
+    except Unreadable as error:
+        return unread(how, str(error))
+    if cut:
+        missing = (*missing, _missing("the table is larger than what is looked at as one"))
+    return replace(alone(text, _context(how)), children=missing + _tables(text, ".jsonl"))
 
 
 def _chat(data: bytes, how: How) -> Subject:

@@ -1,0 +1,1 @@
+"""What looks at data that models are trained on: tables of rows with labels."""
