@@ -20,8 +20,8 @@ NORMS = ("linf", "l2", "l0")
 class Space:
     """The rows that may be reached from `x` (features,): within [`low`, `high`], at a distance of `radius` at most.
 
-    The distance is the `norm` of the changes times `weight` (features,), l0 the sum of the weights of what changed.
-    Under linf, `low` and `high` already say it all.
+    The distance is the `norm` of the changes times `weight` (features,), l0 the sum of the weights of what changed; any
+    change of a feature that `jumps` (bool) is one of 1. Under linf, `low` and `high` already say it all.
     """
 
     x: Array
@@ -30,10 +30,12 @@ class Space:
     norm: str
     radius: float
     weight: Array = field(default_factory=lambda: np.ones(1))
+    jumps: Array = field(default_factory=lambda: np.zeros(1, bool))
 
     def distance(self, row: Array) -> float:
         """How far a row is away, in float64."""
         change = np.nan_to_num(np.abs(row.astype(np.float64) - self.x.astype(np.float64)))
+        change = np.where(self.jumps & (change > 0), 1.0, change)
         return float(measured(change * self.weight, np.broadcast_to(self.weight, change.shape), self.norm))
 
 
@@ -149,6 +151,7 @@ def _gaps(leaves: Leaves, names: Array, space: Space) -> Array:
     leaf, path = np.nonzero(gap)
     out[leaf, at[leaf, path]] = gap[leaf, path]
     weight = np.broadcast_to(space.weight, space.x.shape)
+    out = np.where(space.jumps & (out > 0), 1.0, out)
     return (out > 0) * weight if space.norm == "l0" else np.asarray(out * weight) ** 2
 
 

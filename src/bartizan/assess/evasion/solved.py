@@ -8,16 +8,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import orjson
 
-from bartizan.assess.evasion.exact import Answer, answers, solver
+from bartizan.assess.data import Form
+from bartizan.assess.evasion.exact import Answer, Solver, answers, solver
+from bartizan.assess.evasion.schema import Schema, names_of, read_schema
+from bartizan.assess.evasion.table import Possible, decided, values_to_try
 from bartizan.assess.measured import Rate, wilson
 
 if TYPE_CHECKING:
     from bartizan.assess.data import Data
+    from bartizan.assess.evasion.clique import Clock
+    from bartizan.assess.evasion.trees import Verdict
+    from bartizan.assess.forest import Tree
     from bartizan.assess.how import How
-    from bartizan.assess.target import Target
+    from bartizan.assess.target import Array, Target
 
 STEPS = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)  # of the strength, on the curve
+SHOWN = 20  # cheapest changes that the report tells
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +36,10 @@ class Solved:
     answers: tuple[Answer, ...]
     eps: float
     norm: str
+    exact: bool = True
+    changes: tuple[tuple[int, str], ...] = ()  # of a table: the cheapest that flip, by row, in words
+    dropped: int = 0  # rows that flip the model but are not possible
+    notes: tuple[str, ...] = ()
 
     def robust(self, radius: float) -> Rate:
         """Right, and no change of at most the radius was found that flips them."""
@@ -72,7 +84,9 @@ class Solved:
             "curve": curve,
             "median_smallest_change": smallest[len(smallest) // 2] if smallest else None,
             "attacks": {self.name: len(self.fallen)},
-            "rejected": 0,
+            "rejected": self.dropped,
+            "cheapest_changes": [{"index": at, "change": words} for at, words in self.changes[:SHOWN]],
+            "notes": list(self.notes),
             "warnings": [],
             "trusted": True,
         }
@@ -88,19 +102,28 @@ class Solved:
             attack=np.array([self.name] * len(fallen), dtype=np.str_),
             distance=np.array([one.above for one in fallen], np.float64),
         )
-        return ["adversarial.npz"]
+        if not self.changes:
+            return ["adversarial.npz"]
+        with (out / "changes.jsonl").open("wb") as stream:
+            for at, words in self.changes:
+                stream.write(orjson.dumps({"index": at, "change": words}) + b"\n")
+        return ["adversarial.npz", "changes.jsonl"]
 
     def measures(self) -> dict[str, float]:
         """Numbers that a policy clause can ask for."""
         return {
             "accuracy": self.accuracy.share,
             "robust_accuracy": self.robust(self.eps).share,
-            "certified_accuracy": self.proven(self.eps).share,
-        }
+        } | ({"certified_accuracy": self.proven(self.eps).share} if self.exact else {})
 
     def sentence(self) -> str:
         """In one sentence."""
         robust, proven = self.robust(self.eps), self.proven(self.eps)
+        if not self.exact:
+            return (
+                f"At most {robust.hits} of {robust.of} answers are right and stay so under every possible change of up "
+                f"to {self.eps:g} ({self.norm}); more time may find more."
+            )
         if not self.unknown:
             return (
                 f"Exactly {robust.hits} of {robust.of} answers are right and stay so under every change of up to "
@@ -116,8 +139,52 @@ class Solved:
 
 
 def solved(target: Target, data: Data, how: How) -> Solved | None:
-    """The exact answers for a forest or a linear model; None for every other model."""
-    solve = solver(target, data, how.norm)
-    if solve is None or data.x_test is None or data.y_test is None:
+    """The answers for a table under a schema, a forest or a linear model; None for every other model."""
+    if data.x_test is None or data.y_test is None:
         return None
-    return Solved(solve.name, tuple(answers(solve, target, data, how)), how.eps, how.norm)
+    if how.schema is not None and data.form is Form.TABLE:
+        return _possible(target, data, how)
+    solve = solver(target, data, how.norm)
+    return None if solve is None else Solved(solve.name, tuple(answers(solve, target, data, how)), how.eps, how.norm)
+
+
+def _possible(target: Target, data: Data, how: How) -> Solved:
+    """Only rows that the schema allows."""
+    assert how.schema is not None
+    assert data.x_test is not None
+    width = int(np.prod(data.x_test.shape[1:]))
+    schema = read_schema(how.schema, names_of(data, width))
+    possible = Possible(schema, how.norm)
+    known = data.x_train if data.x_train is not None else data.x_test
+    tries = values_to_try(schema, known.reshape(len(known), -1))
+    grown = target.forest() if target.forest is not None and possible.solvable else None
+    if grown is not None and any(_fixed(tree, schema) for tree in grown.trees):
+        grown = None
+    forest = None if grown is None else (grown, possible.leaves(grown))
+
+    def decide(x: Array, label: int, radius: float, spent: Clock) -> Verdict:
+        flat = x.reshape(-1).astype(np.float32)
+        return decided(target, possible, flat, label, radius, forest, tries, spent)
+
+    def distance(x: Array, row: Array) -> float:
+        flat = x.reshape(-1).astype(np.float32)
+        return possible.space(flat, 0.0).distance(row.reshape(-1))
+
+    name = "table under a schema, exact" if forest is not None else "table under a schema, searched"
+    found = answers(Solver(name, decide, distance), target, data, how)
+    changes = [
+        (one.index, schema.told(data.x_test[one.index].reshape(-1).astype(np.float32), one.row.reshape(-1)))
+        for one in sorted(found, key=lambda one: one.above)
+        if one.row is not None and one.above <= how.eps
+    ]
+    fixed = [one.name for one in schema.columns if not one.mutable]
+    notes = [f"columns that never change: {', '.join(fixed[:20])}"] if fixed else []
+    return Solved(
+        name, tuple(found), how.eps, how.norm, forest is not None, tuple(changes), possible.dropped, tuple(notes)
+    )
+
+
+def _fixed(tree: Tree, schema: Schema) -> bool:
+    """Whether a tree asks for sets of a category that may change: those are searched, not solved."""
+    asked = tree.categories or ()
+    return any(one is not None and schema.columns[int(tree.feature[node])].mutable for node, one in enumerate(asked))
