@@ -1,0 +1,1 @@
+"""How little has to change before a model answers differently: attacks, tests of them, evidence for each row."""

@@ -1,0 +1,120 @@
+"""The rows under attack, one state for each: what stands, how near it came to falling, and what fell, looked at again.
+
+Nothing counts because an attack says so. A changed row is brought to numbers that the file and the model hold, has to
+lie within the ball, and has to get another label in a fresh look: in a full batch and alone. Of a model that answers
+at random it has to in nine of ten looks. What does not is rejected, counted, and attacked further with a lead to gain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bartizan.assess.evasion.ball import Ball
+from bartizan.assess.target import Array, Target
+
+LOOKS, ENOUGH = 10, 9  # at a model that answers at random
+SLACK = 1e-5  # of the spread of a row's scores: another build of a runtime adds in another order
+CLEAR = 0.01  # the lead, in scores of spread 7, that a row needs at least to count: no re-run takes it back
+CLEAN = "none"  # the attack on rows that the model gets wrong as they are
+
+
+@dataclass(slots=True)
+class Rows:
+    """n rows of x_test with their labels. `at`, `lead`, `short`: the point nearest to falling that attacks know."""
+
+    x: Array
+    y: Array
+    ball: Ball
+    looks: int = 1  # more for a model that answers at random
+    fallen: Array = field(init=False)
+    found: Array = field(init=False)  # the changed row, for rows that fell
+    attack: list[str] = field(init=False)
+    at: Array = field(init=False)
+    lead: Array = field(init=False)
+    short: Array = field(init=False)
+    need: Array = field(init=False)  # the lead an attack has to reach
+    shaky: Array = field(init=False)  # fell in some looks, in too few to count
+    rejected: int = 0
+
+    def __post_init__(self) -> None:
+        n = len(self.x)
+        self.fallen, self.shaky = np.zeros(n, bool), np.zeros(n, bool)
+        self.found, self.at, self.attack = self.x.copy(), self.x.copy(), [""] * n
+        self.lead, self.short, self.need = np.full(n, -np.inf), np.full(n, np.inf), np.full(n, CLEAR)
+
+    @property
+    def standing(self) -> Array:
+        """Indices of rows that no attack changed enough, the nearest to falling first."""
+        index = np.flatnonzero(~self.fallen)
+        return index[np.argsort(self.short[index], kind="stable")]
+
+    @property
+    def distance(self) -> Array:
+        """(n,) of what fell; infinite for what stands."""
+        return np.where(self.fallen, self.ball.distance(self.found, self.x), np.inf)
+
+    def near(self, index: Array, at: Array, lead: Array, short: Array) -> None:
+        """Attacks went to these points; the better of what was known and this is kept."""
+        better = (lead > self.lead[index]) & ~self.fallen[index]
+        kept = index[better]
+        self.at[kept], self.lead[kept], self.short[kept] = at[better], lead[better], short[better]
+
+    def fell(self, target: Target, index: Array, changed: Array, attack: str, ball: Ball | None = None) -> Array:
+        """Looks afresh at changed rows; those that count are kept. (len(index),) whether each does.
+
+        Args:
+            ball: A smaller one, for rows that fell before and are now nearer.
+        """
+        if not len(index):
+            return np.zeros(0, bool)
+        within = ball or self.ball
+        made = within.project(changed, self.x[index])
+        counts = within.holds(made, self.x[index])
+        counts[counts] = self._seen(target, made[counts], index[counts])
+        good = index[counts]
+        self.found[good] = made[counts]
+        for one in good:
+            self.attack[one] = attack
+        self.fallen[good] = True
+        return counts
+
+    def reject(self, index: Array) -> None:
+        """Attacks took these for fallen, a fresh look did not: they have to get further."""
+        self.rejected += len(index)
+        self.need[index] = np.maximum(self.need[index] * 4, 0.1)
+
+    def _seen(self, target: Target, made: Array, index: Array) -> Array:
+        if not len(made):
+            return np.zeros(0, bool)
+        y = self.y[index]
+        wrong = misled(target.scores(made), y).astype(np.int64)
+        alone = wrong > 0 if self.looks == 1 else np.ones(len(made), bool)
+        single = np.zeros(len(made), np.int64)
+        for one in np.flatnonzero(alone):
+            single[one] = misled(target.scores(made[one : one + 1]), y[one : one + 1])[0]
+        if self.looks == 1:
+            return np.asarray((wrong + single) == 2)
+        wrong += single
+        for _ in range(self.looks - 2):
+            wrong += misled(target.scores(made), y)
+        enough = wrong >= self.looks * ENOUGH / LOOKS
+        self.shaky[index] |= (wrong > 0) & ~enough
+        return np.asarray(enough)
+
+
+def leads(scores: Array, y: Array) -> Array:
+    """(n,) by how much the best other class leads the label."""
+    own = np.take_along_axis(scores, y[:, None], 1)[:, 0]
+    others = scores.copy()
+    np.put_along_axis(others, y[:, None], -np.inf, 1)
+    return np.asarray(others.max(axis=1) - own)
+
+
+def misled(scores: Array, y: Array) -> Array:
+    """(n,) whether the label is another, and not by rounding: by more than slack, or in an exact tie that it loses."""
+    lead = leads(scores, y)
+    slack = SLACK * (scores.max(axis=1) - scores.min(axis=1))
+    finite = np.isfinite(scores).all(axis=1)
+    return np.asarray(finite & (np.argmax(scores, axis=1) != y) & ((lead > slack) | (lead == 0)))
