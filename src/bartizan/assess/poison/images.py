@@ -68,7 +68,7 @@ def backdoors(target: Target, looked: Looked, held: Held, how: How) -> tuple[lis
         if how.budget.spent:
             break
         taken = np.concatenate([one.rows for one in confirmed]) if confirmed else np.empty(0, np.int64)
-        if np.isin(group.rows, taken).mean() > 0.5:
+        if np.isin(group.rows, taken).mean() > 0.2:
             continue
         found = _on_trial(target, looked, held, group, how.seed)
         if found is None:
@@ -127,7 +127,7 @@ def _on_trial(target: Target, looked: Looked, held: Held, group: Group, seed: in
         return None
     bare = best.without(looked.x[rows], alike)
     hangs = wilson(int((target.labels(bare) != label).sum()), len(rows))
-    if not _believed(trial.success.share, trial.control.share, hangs.share, group):
+    if not _believed(trial.success.share, trial.control.share, hangs.share, group, best):
         return None
     picture = {
         "mask": best.mask.reshape(looked.x.shape[1:]),
@@ -138,9 +138,14 @@ def _on_trial(target: Target, looked: Looked, held: Held, group: Group, seed: in
     return Backdoor(rows, group.score, best.words, "pixels", trial, hangs, best, was, picture)
 
 
-def _believed(success: float, control: float, hangs: float, group: Group) -> bool:
-    """Either the labels of the rows hang on the pattern, or it is far stronger than anything of the class."""
-    return hangs >= 0.5 or (success >= 0.5 and control <= success / 2 and group.clear >= 5)
+def _believed(success: float, control: float, hangs: float, group: Group, form: Pixels) -> bool:
+    """Either the labels of the rows hang on the pattern, or it is far stronger than anything of the class.
+
+    The second is what is left to see where the attacker kept the labels; a blend, which also wipes out what the image
+    shows, moves models too easily to say that.
+    """
+    strong = form.keep in (0.0, 1.0) and success >= 0.5 and control <= success / 4 and group.clear >= 6
+    return hangs >= 0.5 or strong
 
 
 def _best(
