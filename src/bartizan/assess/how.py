@@ -43,6 +43,8 @@ class How:
     progress: Callable[[str], None] = _silent
     price: float | None = None  # money for 1,000 queries
     schema: Path | None = None  # what a row of a table may be
+    dp_epsilon: float | None = None  # the differential privacy that is claimed of the training
+    dp_delta: float = 1e-5
 
 
 class Result(Protocol):

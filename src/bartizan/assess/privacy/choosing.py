@@ -1,0 +1,100 @@
+"""Which attack is best, tried on shadow models: the target's own truth never takes part.
+
+Each shadow model plays the target for all others. The stacked attack is learned on some pairs and tried on the rest, in
+turn, so that what is said of it was never learned from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from bartizan.assess.budget import Budget
+from bartizan.assess.privacy.attacks import lira, lira_offline, rmia, rmia_offline
+from bartizan.assess.privacy.curve import Curve, curve
+from bartizan.assess.privacy.signals import Signals
+from bartizan.assess.privacy.stacking import Judge, Table, beside, learned, shadow
+from bartizan.assess.target import Array
+
+FPRS = (0.003, 0.01, 0.03)  # What is compared: around 1 %, where a few rows decide less.
+OFFSETS = (0.0, 0.3, 0.6, 0.9)  # RMIA's a.
+Attack = Callable[[Signals, Array], Array]  # a model, and the numbers of the shadows beside it
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The best attack by its name; what it says of the target (n,); how it did on shadows, and how all others did.
+
+    `tried` holds its scores (k, n) on the shadows, of which `inside` is the truth.
+    """
+
+    name: str
+    scores: Array
+    tried: Array
+    inside: Array
+    others: tuple[tuple[str, Curve], ...]
+
+    @property
+    def curve(self) -> Curve:
+        """Over all shadows."""
+        return curve(self.tried.reshape(-1), self.inside.reshape(-1))
+
+
+def plain(table: Table) -> dict[str, Attack]:
+    """The attacks that are formulas. With one pair alone there is nothing beside a shadow but its complement."""
+    if table.pairs < 2:
+        return {"confidence": lambda one, at: one.odds}
+    odds, sure, population, inside = table.values["odds"], table.sure, table.population, table.inside
+
+    def offline(a: float) -> Attack:
+        return lambda one, at: rmia_offline(one.sure, sure[at], inside[at], one.population, population[at], a)
+
+    return {
+        "confidence": lambda one, at: one.odds,
+        "LiRA": lambda one, at: lira(one.odds, odds[at], inside[at]),
+        "offline LiRA": lambda one, at: lira_offline(one.odds, odds[at], inside[at]),
+        "RMIA": lambda one, at: rmia(one.sure, sure[at], inside[at], one.population, population[at]),
+        **{f"offline RMIA (a = {a:g})": offline(a) for a in OFFSETS},
+    }
+
+
+def choose(table: Table, shadows: tuple[Signals, ...], target: Signals, seed: int, budget: Budget) -> Chosen:
+    """Tries all attacks on the shadows; the best of them on the target."""
+    count = len(shadows)
+    every = np.arange(count)
+    beside_it = [every[every // 2 != at // 2] for at in range(count)]
+    tried = {
+        name: np.stack([attack(one, beside_it[at]) for at, one in enumerate(shadows)])
+        for name, attack in plain(table).items()
+    }
+    stacked = _stacked(table, shadows, seed, budget)
+    if stacked is not None:
+        tried["stacked"] = stacked[0]
+    curves = {name: curve(scores.reshape(-1), table.inside.reshape(-1)) for name, scores in tried.items()}
+    best = max(curves, key=lambda name: sum(curves[name].share_at(fpr) for fpr in FPRS))
+    if best == "stacked" and stacked is not None:
+        said = np.mean([stacked[1](one) for one in beside(table, target)], axis=0)
+    else:
+        said = plain(table)[best](target, every)
+    return Chosen(best, said, tried[best], table.inside, tuple(curves.items()))
+
+
+def _stacked(table: Table, shadows: tuple[Signals, ...], seed: int, budget: Budget) -> tuple[Array, Judge] | None:
+    """What the stacked attack says (k, n) of shadows it was not learned from, and what is learned from all of them."""
+    try:
+        import sklearn  # noqa: F401
+    except ImportError:
+        return None
+    if budget.spent:
+        return None
+    rows = [shadow(table, shadows, at) for at in range(len(shadows))]
+    fold = np.arange(len(rows)) // (2 if table.pairs > 1 else 1) % 2
+    said = np.zeros(table.inside.shape)
+    for part in (0, 1):
+        learn, asked = np.flatnonzero(fold != part), np.flatnonzero(fold == part)
+        judge = learned([rows[at] for at in learn], [table.inside[at] for at in learn], seed)
+        for at in asked:
+            said[at] = judge(rows[at])
+    return said, learned(rows, list(table.inside), seed)

@@ -1,0 +1,230 @@
+"""What a model gives away of the rows it was trained on.
+
+candidates ──▶ ask the target ──▶ its recipe, matched ──▶ shadow models ──▶ best attack on them ──▶ the target's rows
+               around, trees                              by halves         chosen, never on it     ranked
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from bartizan.assess.budget import Budget
+from bartizan.assess.data import Data
+from bartizan.assess.how import How
+from bartizan.assess.privacy import attacks
+from bartizan.assess.privacy.audit import Audit, audit
+from bartizan.assess.privacy.choosing import Chosen, choose
+from bartizan.assess.privacy.curve import curve
+from bartizan.assess.privacy.grown import marks_of
+from bartizan.assess.privacy.personal import Carried, carried
+from bartizan.assess.privacy.pool import Pool, pool_of
+from bartizan.assess.privacy.reference import reference
+from bartizan.assess.privacy.result import Exposed, Privacy
+from bartizan.assess.privacy.shadows import Shadows, matched, train
+from bartizan.assess.privacy.signals import Asking, Signals, asking
+from bartizan.assess.privacy.stacking import Table, table_of
+from bartizan.assess.target import Array, Target
+
+TRAINING = 0.72  # Of the time; the rest is for choosing among attacks.
+READING = 0.1
+SHOWN = 20
+APART = 2.0  # Times what shadows differ among themselves: from there on the target is not like them.
+
+
+def measure(target: Target, data: Data, how: How) -> Privacy:
+    """Ranks the candidates by membership and says how well that can be done.
+
+    Raises:
+        UsageError: there are no candidates, or the target may not be asked often enough. Spent: it stopped answering.
+    """
+    pool = pool_of(data, target, how.seed)
+    words = carried(data, how.budget.part(READING))
+    forest = target.forest() if target.forest is not None else None
+    ask = asking(pool, target, how.seed, None if forest is None else marks_of(forest, pool.x, pool.y))
+    how.progress("asking the model")
+    own = ask.ask(target)
+    notes = [*pool.notes]
+    if ask.labels_only:
+        notes.append("the model answers with labels alone: how they stand noise took the place of its certainty")
+    shadows = _shadows(target, pool, ask, own, how, notes)
+    if shadows is None or len(shadows) < (2 if ask.marks is not None else 4):
+        return _weaker(target, data, pool, own, shadows, words, notes, how)
+    table = table_of(shadows)
+    like, note = aligned(own, table)
+    if note:
+        notes.append(note)
+    how.progress("choosing an attack on the shadow models")
+    chosen = choose(table, shadows.signals, like, how.seed, how.budget)
+    known = pool.truth is not None
+    said = curve(chosen.scores, pool.truth) if pool.truth is not None else chosen.curve
+    without = np.exp(attacks.means(table.sure, table.inside)[1])
+    return Privacy(
+        scores=chosen.scores,
+        index=pool.index,
+        part=pool.name,
+        attack=chosen.name,
+        curve=said,
+        known=known,
+        independent=int(pool.truth.sum()) if pool.truth is not None else len(pool) // 2,
+        shadows=len(shadows),
+        shadow_seconds=shadows.seconds,
+        recipe=shadows.recipe,
+        tried=chosen.others,
+        exposed=_exposed(data, pool, chosen.scores, without, chosen),
+        classes=_by_class(data, pool, chosen.scores, chosen),
+        dp=_audit(pool, chosen.scores, how, notes),
+        carried=words,
+        notes=tuple(notes),
+        finished=not how.budget.spent,
+    )
+
+
+def _shadows(target: Target, pool: Pool, ask: Asking, own: Signals, how: How, notes: list[str]) -> Shadows | None:
+    if target.refit is None:
+        notes.append("the model cannot be trained anew here: a weaker attack ranked the candidates")
+        return None
+    time = Budget(how.budget.left * TRAINING)
+    refit = matched(pool, ask, own, target.refit, how.seed, time, how.progress)
+    made = train(pool, ask, refit, how.seed, time, how.progress)
+    if made.failed:
+        notes.append(f"{made.failed} shadow models could not be trained in the time that was given")
+    if len(made) < 4:
+        notes.append(f"{len(made)} shadow models fitted into the time: more time gives a stronger attack, and its rate")
+    return made
+
+
+def aligned(own: Signals, table: Table) -> tuple[Signals, str]:
+    """The target's values in the shadows' distribution where it is another one, and what to say of that.
+
+    A recipe that differs gives a model that is surer or less sure of everything. Values are mapped by their rank among
+    the candidates: half of these should be members for the target as they are for every shadow.
+    """
+    odds = np.sort(table.values["odds"], axis=1)
+    middle = odds.mean(axis=0)
+    among = np.abs(odds - middle).mean(axis=1).max()
+    apart = float(np.abs(np.sort(own.odds) - middle).mean())
+    if apart <= APART * among + 0.02 * float(odds.std()):
+        return own, ""
+    mapped = replace(
+        own,
+        odds=_mapped(own.odds, own.odds, table.values["odds"]),
+        sure=_mapped(own.sure, own.sure, table.sure),
+        population=_mapped(own.population, own.sure, table.sure),
+        more={
+            name: _mapped(value, value, table.values[name]) if name in ("entropy", "around", "lowest") else value
+            for name, value in own.more.items()
+        },
+    )
+    return mapped, (
+        "the model was trained by another recipe than its shadow models: its certainty was brought to their scale, and "
+        "the rates hold for models trained by the recipe"
+    )
+
+
+def _mapped(values: Array, own: Array, shadows: Array) -> Array:
+    """By rank: the value that the shadows have on average where the target has this one."""
+    like = np.sort(shadows, axis=1).mean(axis=0)
+    return np.interp(values, np.sort(own), like)
+
+
+def _weaker(
+    target: Target, data: Data, pool: Pool, own: Signals, shadows: Shadows | None, words: Carried | None,
+    notes: list[str], how: How,
+) -> Privacy:  # fmt: skip
+    """Two shadow models, or none: there is nothing to choose an attack on."""
+    if shadows is not None and len(shadows) == 2:
+        table = table_of(shadows)
+        like, _ = aligned(own, table)
+        scores, name = attacks.rmia(like.sure, table.sure, table.inside, like.population, table.population), "RMIA"
+    else:
+        how.progress("models of another kind")
+        scores, name = reference(pool, own, how.seed), "reference models of another kind"
+    sure = own.more.get("sure_pair" if _averaged(target) else "sure_cut")
+    if sure is not None:  # A place in the middle of two candidates names both: nothing else is as sure.
+        scores, name = np.argsort(np.argsort(scores)) / len(scores) + 10 * sure, f"places of the trees, then {name}"
+    said = curve(scores, pool.truth) if pool.truth is not None else None
+    return Privacy(
+        scores=np.asarray(scores),
+        index=pool.index,
+        part=pool.name,
+        attack=name,
+        curve=said,
+        known=pool.truth is not None,
+        independent=int(pool.truth.sum()) if pool.truth is not None else 0,
+        shadows=0 if shadows is None else len(shadows),
+        shadow_seconds=0.0 if shadows is None else shadows.seconds,
+        recipe=None if target.refit is None else target.refit.recipe,
+        tried=(),
+        exposed=_exposed(data, pool, np.asarray(scores), None, None),
+        classes=(),
+        dp=_audit(pool, np.asarray(scores), how, notes),
+        carried=words,
+        notes=tuple(notes),
+        finished=not how.budget.spent,
+    )
+
+
+def _averaged(target: Target) -> bool:
+    """Whether trees were grown one by one, each on the rows of its nodes."""
+    return target.forest is not None and target.forest().link == "mean"
+
+
+def _audit(pool: Pool, scores: Array, how: How, notes: list[str]) -> Audit | None:
+    if how.dp_epsilon is None:
+        return None
+    if pool.truth is None:
+        notes.append("the claimed epsilon was not audited: who of the candidates is a member is not known")
+        return None
+    notes.append("the bound on epsilon holds if candidates became members by independent fair coins")
+    return audit(scores, pool.truth, how.dp_epsilon, how.dp_delta)
+
+
+# ------------------------------------------------------------------------------------------------------ who is exposed
+
+
+def _exposed(
+    data: Data, pool: Pool, scores: Array, without: Array | None, chosen: Chosen | None
+) -> tuple[Exposed, ...]:
+    """The rows that are told most surely; of training rows those alone."""
+    order = np.argsort(-scores, kind="stable")
+    if pool.name == "x_train" and pool.truth is not None:
+        order = order[pool.truth[order]]
+    return tuple(
+        Exposed(
+            int(pool.index[at]),
+            _name(data, int(pool.y[at])),
+            float(scores[at]),
+            None if chosen is None else _certainty(chosen, float(scores[at])),
+            None if without is None else float(without[at]),
+        )
+        for at in order[:SHOWN]
+    )
+
+
+def _certainty(chosen: Chosen, score: float) -> float:
+    """Of rows with such a score or a higher one on shadow models, the share of members; of the highest few at least."""
+    tried, inside = chosen.tried.reshape(-1), chosen.inside.reshape(-1)
+    above = tried >= min(score, float(np.partition(tried, -SHOWN)[-SHOWN]))
+    return float(inside[above].mean())
+
+
+def _by_class(data: Data, pool: Pool, scores: Array, chosen: Chosen) -> tuple[dict[str, object], ...]:
+    """How many candidates of each class are above the score that 1 % of others reach on shadow models."""
+    others = np.sort(chosen.tried[~chosen.inside])
+    bound = others[int(np.ceil(0.99 * len(others))) - 1] if len(others) else np.inf
+    above = scores > bound
+    found = [
+        {
+            "class": _name(data, int(label)),
+            "rows": int(above[pool.y == label].sum()),
+            "of": int((pool.y == label).sum()),
+        }
+        for label in np.unique(pool.y)
+    ]
+    return tuple(sorted(found, key=lambda one: -int(str(one["rows"])) / max(1, int(str(one["of"])))))
+
+
+def _name(data: Data, label: int) -> str:
+    return data.classes[label] if label < len(data.classes) else str(label)
