@@ -91,7 +91,10 @@ def _after(target: Target, looked: Looked, held: Held, one: Backdoor, how: How) 
         return one
     how.progress("training without the rows")
     kept = np.setdiff1d(np.arange(len(looked.labels)), one.rows)
-    repaired = target.refit(looked.x[kept], looked.labels[kept], how.seed)
+    try:
+        repaired = target.refit(looked.x[kept], looked.labels[kept], how.seed)
+    except (RuntimeError, ValueError):  # What was confirmed stands without it; the report shows that it is missing.
+        return one
     rows = held.of(one.trial.target_class, one.trial.source)
     return replace(one, after=rate(repaired, one.stamp, rows, one.trial.target_class))
 
