@@ -33,7 +33,8 @@ def check(data: Data, target: Target, seed: int = 0) -> None:
     if (data.classes and len(data.classes) > target.classes) or target.classes < 2:
         raise UsageError(f"{target.name} knows {target.classes} classes, but the data has {len(data.classes)}")
     x, y = given.get("test") or given["training"]
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(x))[:LOOKED_AT])
+    most = LOOKED_AT if target.cap is None else min(LOOKED_AT, max(MIN_ROWS, (target.cap - target.queries) // 4))
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(x))[:most])
     _check_model(x[chosen], y[chosen], target, data)
 
 
@@ -109,9 +110,7 @@ def _check_repeats(x: Array, target: Target) -> None:
         return
     alone = np.concatenate([target.scores(x[at : at + 1]) for at in range(len(x))])
     if float(np.abs(alone - scores).max()) > 10 * close:
-        _note(
-            target, "a row's scores depend on the rows beside it: batch normalisation still learns, or a batch is fixed"
-        )
+        _note(target, "a row's scores depend on the rows beside it: it normalises or quantises by the batch")
 
 
 def agreement(labels: Array, y: Array, classes: int) -> tuple[float, float, float]:

@@ -70,12 +70,17 @@ class Plan:
 
 
 class Graph(torch.nn.Module):
-    """Maps rows to scores. `approximated` and `random` name the operators whose gradient is not the true one."""
+    """Maps rows to scores.
+
+    `approximated` and `random` name the operators whose gradient is not the true one, `batchwise` those by which a
+    row's scores depend on the rows beside it.
+    """
 
     def __init__(self, plan: Plan, tensors: dict[str, Tensor], mode: Mode) -> None:
         super().__init__()
         self.plan, self.mode = plan, mode
         self.approximated, self.random = _noticed(plan, tensors)
+        self.batchwise = sorted({step.node.op for step in plan.steps if _batchwise(step.node)})
         self._peeled: tuple[Graph, ...] = ()  # In a tuple, so that its parameters are not counted twice.
         for name in dict.fromkeys(name for _, name in plan.fixed):
             value = tensors[name]
@@ -99,11 +104,11 @@ class Graph(torch.nn.Module):
         values[plan.rows] = through(torch.round(x), x) if plan.whole else x
         for step in plan.steps:
             out = step.run(step.node, [values[slot] if slot >= 0 else None for slot in step.inputs])
-            if len(step.outputs) == 1:
-                values[step.outputs[0]] = out[0] if isinstance(out, tuple) else out
-            else:
+            if isinstance(out, tuple):
                 for slot, one in zip(step.outputs, out, strict=False):
                     values[slot] = one
+            else:
+                values[step.outputs[0]] = out
             for slot in step.drops:
                 values[slot] = None
         return headed(values[plan.result], plan.head, plan.classes)
@@ -171,6 +176,11 @@ def _noticed(plan: Plan, tensors: dict[str, Tensor]) -> tuple[list[str], list[st
     return sorted(approximated | ({"integer input"} if plan.whole else set())), sorted(noisy)
 
 
+def _batchwise(node: Node) -> bool:
+    """Batch normalisation that says it is training, and quantisation by what the batch holds."""
+    return node.op == "DynamicQuantizeLinear" or (node.op == "BatchNormalization" and node.get("training_mode", 0) == 1)
+
+
 def _drops(plan: Plan, step: Step, tensors: dict[str, Tensor]) -> bool:
     """A dropout whose own input says that it is training."""
     name = dict(plan.fixed).get(step.inputs[2]) if len(step.inputs) > 2 else None
@@ -207,13 +217,28 @@ def graph(model: Any, output: str, head: str, classes: int, example: Tensor | No
 
 
 def _needed(nodes: Sequence[Any], output: str) -> list[Any]:
-    """The nodes that the output needs, in order."""
-    wanted, kept = {output}, []
-    for node in reversed(nodes):
-        if wanted.intersection(node.output):
+    """The nodes that the output needs, each behind what it reads: files are not always in order.
+
+    Raises Unsupported where they go round in a circle.
+    """
+    made = {name: node for node in nodes for name in node.output if name}
+    kept: list[Any] = []
+    state: dict[int, bool] = {}  # of a node: entered, and whether it is done
+    waiting = [made[output]] if output in made else []
+    while waiting:
+        node = waiting[-1]
+        if id(node) not in state:
+            state[id(node)] = False
+            before = {id(made[name]): made[name] for name in _reads(node) if name in made}
+            if any(state.get(one) is False for one in before):
+                raise Unsupported("the graph goes round in a circle")
+            waiting.extend(one for key, one in before.items() if key not in state)
+            continue
+        waiting.pop()
+        if not state[id(node)]:
+            state[id(node)] = True
             kept.append(node)
-            wanted.update(_reads(node))
-    return kept[::-1]
+    return kept
 
 
 def _reads(node: Any) -> Iterator[str]:

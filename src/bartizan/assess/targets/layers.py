@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import ceil
 from typing import Any
 
@@ -289,6 +290,52 @@ def quantized_product(node: Node, x: Inputs) -> Tensor:
     return _requantized(a @ b, x[6], x[7])
 
 
+def quantized_gemm(node: Node, x: Inputs) -> Tensor:
+    """QGemm of ONNX Runtime: as `gemm`; without a scale for the result it stays a float."""
+    a, b = _shifted(x[0], x[2]) * x[1], (x[3].to(torch.float32) - x[5].to(torch.float32)) * x[4]
+    bias = None if len(x) < 7 or x[6] is None else x[6].to(torch.float32) * (x[1] * x[4].reshape(-1))
+    out = gemm(node, [a, b, bias])
+    return _requantized(out, x[7], x[8]) if len(x) > 8 and x[8] is not None else out
+
+
+def quantized(f: Callable[[Tensor, Tensor], Tensor]) -> Operator:
+    """QLinearAdd and QLinearMul of ONNX Runtime: a, its scale and zero, b, its, the result's."""
+
+    def run(node: Node, x: Inputs) -> Tensor:
+        return _requantized(f(_shifted(x[0], x[2]) * x[1], _shifted(x[3], x[5]) * x[4]), x[6], x[7])
+
+    return run
+
+
+def quantized_pool(node: Node, x: Inputs) -> Tensor:
+    """QLinearGlobalAveragePool and QLinearAveragePool of ONNX Runtime."""
+    rows = _shifted(x[0], x[2]) * x[1]
+    out = rows.mean(tuple(range(2, rows.dim())), keepdim=True) if "Global" in node.op else average_pool(node, [rows])
+    return _requantized(out, x[3], x[4])
+
+
+def fused_product(node: Node, x: Inputs) -> Tensor:
+    """FusedMatMul of ONNX Runtime."""
+    a, b = (one.transpose(-1, -2) if node.get(f"trans{side}", 0) else one for side, one in zip("AB", x, strict=True))
+    return node.get("alpha", 1.0) * (a @ b)
+
+
+def fused(layer: Operator) -> Operator:
+    """FusedConv and FusedGemm of ONNX Runtime: an activation behind the layer.
+
+    Raises ValueError for an activation that is not known here.
+    """
+    known = {"Relu": torch.relu, "Tanh": torch.tanh, "Sigmoid": torch.sigmoid, "": lambda x: x}
+
+    def run(node: Node, x: Inputs) -> Tensor:
+        name = word(node.get("activation"), "")
+        if name not in known or (len(x) > 3 and x[3] is not None):
+            raise ValueError(name)
+        return known[name](layer(node, x[:3]))
+
+    return run
+
+
 LAYERS: dict[str, Operator] = {
     "Conv": convolution, "ConvTranspose": deconvolution, "Gemm": gemm, "Einsum": einsum,
     "MatMul": lambda node, x: x[0] @ x[1], "MaxPool": max_pool, "AveragePool": average_pool, "LpPool": lp_pool,
@@ -299,5 +346,10 @@ LAYERS: dict[str, Operator] = {
     "GroupNormalization": group_norm, "LpNormalization": lp_norm, "LRN": local_response, "Resize": resize,
     "Upsample": resize, "QuantizeLinear": quantize, "DequantizeLinear": dequantize, "DynamicQuantizeLinear": dynamic,
     "MatMulInteger": product_of_integers, "ConvInteger": convolution_of_integers,
+    "QGemm": quantized_gemm, "QLinearAdd": quantized(torch.add), "QLinearMul": quantized(torch.mul),
+    "QLinearGlobalAveragePool": quantized_pool, "QLinearAveragePool": quantized_pool, "FusedMatMul": fused_product,
+    "FusedConv": fused(convolution), "FusedGemm": fused(gemm), "BiasGelu": lambda node, x: F.gelu(x[0] + x[1]),
+    "QuickGelu": lambda node, x: x[0] * torch.sigmoid(node.get("alpha", 1.702) * x[0]),
+    "FastGelu": lambda node, x: F.gelu(x[0] + x[1] if len(x) > 1 else x[0], approximate="tanh"),
     "QLinearConv": quantized_convolution, "QLinearMatMul": quantized_product,
 }  # fmt: skip

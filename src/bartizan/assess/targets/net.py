@@ -1,8 +1,9 @@
 """A torch module as attacks want it: two columns where it gives one, and a version without the head that hides.
 
-Every module that a target gives has `approximated` and `random`, the names of what has no true gradient and of what
-is random, and `peeled()`. A module that somebody wrote is watched while it runs: the last calls before its result are
-known, so that a softmax or a temperature at the end can be left out, and rounding passes its gradient on.
+Every module that a target gives has `approximated`, `random` and `batchwise`, the names of what has no true gradient,
+of what is random, and of what makes a row's scores depend on the rows beside it, and `peeled()`. A module that somebody
+wrote is watched while it runs: the last calls before its result are known, so that a softmax or a temperature at the end
+can be left out, and rounding passes its gradient on.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class Watch(TorchFunctionMode):
         self.before: dict[int, tuple[Tensor, Tensor]] = {}  # result's id: (result, what it came from)
         self.approximated: set[str] = set()
         self.random: set[str] = set()
+        self.batchwise: set[str] = set()
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = kwargs or {}
@@ -49,6 +51,8 @@ class Watch(TorchFunctionMode):
             self.random.add(name)
         if func in DROPOUT and (given.get("training", args[2] if len(args) > 2 else True)):
             self.random.add(name)
+        if func is F.batch_norm and given.get("training", args[5] if len(args) > 5 else False):
+            self.batchwise.add(name)
         if func in STEPPED and torch.is_tensor(args[0]) and args[0].is_floating_point():
             self.approximated.add(name)
             out = through(out, args[0]) if args[0].requires_grad else out
@@ -86,6 +90,7 @@ class Net(torch.nn.Module):
         self.inner, self.head, self.classes, self.softmax = inner, head, classes, softmax
         self.approximated: list[str] = []
         self.random: list[str] = []
+        self.batchwise: list[str] = []
         self.watched = self.hidden = self.bare = False
 
     def forward(self, x: Tensor) -> Tensor:
@@ -106,6 +111,7 @@ class Net(torch.nn.Module):
         with torch.no_grad(), watch:
             out = self.inner(probe)
         self.approximated, self.random = sorted(watch.approximated), sorted(watch.random)
+        self.batchwise = sorted(watch.batchwise)
         self.watched, source = bool(watch.approximated), watch.source(out)
         if source is not out and self.head != "labels":
             head = "margin" if self.head == "share" else self.head
@@ -119,8 +125,7 @@ class Net(torch.nn.Module):
         if self.bare or not (self.softmax or self.hidden):
             return self
         made = Net(self.inner, self.head, self.classes, softmax=self.softmax)
-        made.approximated, made.random, made.watched, made.hidden = (
-            self.approximated, self.random, self.watched, self.hidden
-        )  # fmt: skip
+        for name in ("approximated", "random", "batchwise", "watched", "hidden"):
+            setattr(made, name, getattr(self, name))
         made.bare = True
         return made.train(self.training)

@@ -9,6 +9,9 @@ from typing import Any
 
 from bartizan.assess.target import Array, Output, Target
 
+LOOKED_AT = 1000  # Rows on which a head is compared with what stands before it.
+MUCH = 0.02
+
 
 @dataclass(frozen=True, slots=True)
 class NetRefit:
@@ -29,7 +32,10 @@ class NetRefit:
 
         net = self.begin(seed, x)
         bare = net.peeled() if hasattr(net, "peeled") else net
-        fit(bare, x, y, seed, Recipe(self.epochs), self.like.output if bare is net else Output.LOGITS)
+        recipe = Recipe(self.epochs)
+        fit(bare, x, y, seed, recipe, self.like.output if bare is net else Output.LOGITS)
+        if bare is not net and _lost(net, bare, x, y):  # The head cuts scores off: it has to be trained with it.
+            fit(net, x, y, seed, recipe, self.like.output)
         return self.target(net)
 
     def longer(self, epochs: int) -> NetRefit:
@@ -44,6 +50,17 @@ class NetRefit:
             parameter.requires_grad_(False)
         net.eval()
         return replace_target(self.like, answer_of(net), lambda: net, self)
+
+
+def _lost(net: Any, bare: Any, x: Array, y: Array) -> bool:
+    """Whether the head makes rows wrong that were right before it, on the first of them."""
+    import numpy as np
+
+    from bartizan.assess.targets.training import answer_of
+
+    labels = np.argmax(y[:LOOKED_AT], axis=1) if np.ndim(y) == 2 else y[:LOOKED_AT]
+    whole, before = (np.mean(answer_of(one)(x[:LOOKED_AT]).argmax(axis=1) == labels) for one in (net, bare))
+    return bool(whole < before - MUCH)
 
 
 def replace_target(like: Target, answer: Any, module: Any, refit: Any) -> Target:

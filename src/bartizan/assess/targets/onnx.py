@@ -21,6 +21,7 @@ from bartizan.core.errors import UsageError
 
 MAX_BYTES = 2 * 1024**3  # What the format itself allows in one file.
 OWN_DOMAINS = {"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "ai.onnx.preview.training"}  # ONNX Runtime brings them.
+MAX_MADE = 1 << 28  # Numbers of one tensor that is made from a shape.
 PROBE = 32  # Rows on which an output is understood and the runner compared.
 CLOSE = 2e-3  # Share of the largest score by which the runner may differ from ONNX Runtime.
 TYPES = {
@@ -32,19 +33,25 @@ Proto = Any  # onnx.ModelProto
 
 
 def open_onnx(path: Path, rows: Array | None, least: int = 2) -> Target:
-    """The target of a file; `rows` are some rows of the data, without which the input's own shape is used.
-    `least` is the number of classes where the model gives labels alone.
+    """The target of a file.
+
+    `rows` are some rows of the data, without which the input's own shape is used; `least` is the number of classes
+    where the model gives labels alone.
 
     Raises:
         UsageError: not an ONNX model, larger than the bound, files or operators it may not name, or no class scores.
         Missing: onnx or onnxruntime is not installed.
     """
+    return of_bytes(_read(path), path, rows, least)
+
+
+def of_bytes(raw: bytes, path: Path, rows: Array | None, least: int = 2) -> Target:
+    """The target of a file's content; `path` names it, and tells in which folder its other files have to be."""
     try:
         import onnx
         import onnxruntime
     except ImportError as error:
         raise Missing(error.name or "onnxruntime", "an ONNX model") from None
-    raw = _read(path)
     try:
         model = onnx.load_model_from_string(raw)
     except _unreadable() as error:
@@ -108,6 +115,7 @@ def _checked(model: Proto, path: Path) -> bool:
             f"{path.name} uses operators of {foreign[0][:60]!r}, which need a library of their own; "
             "export it with standard operators"
         )
+    _bounded(model, path.name)
     folder, total, found = path.resolve().parent, 0, False
     for tensor in (one for holder in (model.graph, *model.functions) for one in _tensors(holder)):
         if tensor.data_location != 1:  # TensorProto.EXTERNAL
@@ -121,6 +129,28 @@ def _checked(model: Proto, path: Path) -> bool:
         if total > 2 * MAX_BYTES:
             raise UsageError(f"the weights of {path.name} have more than {2 * MAX_BYTES:,} bytes")
     return found
+
+
+def _bounded(model: Proto, name: str) -> None:
+    """Refuses constants that a few bytes of the file would blow up: the runtime makes them without asking."""
+    from onnx import numpy_helper
+
+    shapes: dict[str, Any] = {}
+    for holder in (model.graph, *model.functions):
+        small = [one for one in getattr(holder, "initializer", ()) if len(one.dims) == 1 and one.dims[0] <= 16]
+        shapes |= {one.name: one for one in small if one.data_location != 1}
+        for node in _nodes(holder):
+            if node.op_type == "Constant" and node.attribute and node.attribute[0].HasField("t"):
+                shapes[node.output[0]] = node.attribute[0].t
+    for node in _nodes(model.graph):
+        at = {"ConstantOfShape": 0, "Expand": 1, "Tile": 1}.get(node.op_type)
+        sizes = [int(size) for one in node.attribute if one.name == "shape" for size in one.ints]
+        if at is not None and len(node.input) > at and node.input[at] in shapes:
+            stored = shapes[node.input[at]]
+            if stored.data_type == 7 and len(stored.dims) == 1 and stored.dims[0] <= 16:
+                sizes = numpy_helper.to_array(stored).tolist()
+        if float(np.prod([max(size, 1) for size in sizes], dtype=np.float64)) > MAX_MADE:
+            raise UsageError(f"{name} makes a tensor of more than {MAX_MADE:,} numbers: it is no model to be run here")
 
 
 def _session(onnxruntime: Any, model: Path | bytes, name: str) -> Any:
@@ -347,3 +377,5 @@ def _with_gradients(target: Target, model: Proto, answers: Answers, probe: Array
             return made
 
         target.refit = NetRefit(target, begin)
+    else:
+        target.notes.append("no weights that could be trained: no refits")

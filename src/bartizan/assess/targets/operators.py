@@ -400,7 +400,8 @@ VALUES: dict[str, Operator] = {
 # What is given a gradient it does not have; said wherever the result depends on the rows.
 APPROXIMATED = frozenset({
     "Round", "Floor", "Ceil", "Sign", "Hardmax", "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "ArgMax",
-    "ArgMin", "OneHot", "QuantizeLinear", "DynamicQuantizeLinear", "Bernoulli", "QLinearConv", "QLinearMatMul",
+    "ArgMin", "OneHot", "QuantizeLinear", "DynamicQuantizeLinear", "Bernoulli", "QLinearConv", "QLinearMatMul", "QGemm",
+    "QLinearAdd", "QLinearMul", "QLinearGlobalAveragePool", "QLinearAveragePool",
 })  # fmt: skip
 RANDOM = frozenset({
     "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial",

@@ -256,6 +256,7 @@ class ScikitRefit:
             except ValueError as error:
                 raise UsageError(f"{self.like.name} cannot be fitted again ({str(error)[:120]})") from None
         again = of_estimator(made, f"{self.like.name} (refitted)", "", np.asarray(x[:32]))
+        again.saved = lambda: (".skops", _dumped(made))
         return self._as_wide(again, made, flat)
 
     def _as_wide(self, again: Target, made: Any, flat: Callable[[Array], Any]) -> Target:
@@ -274,3 +275,11 @@ class ScikitRefit:
         again.answer, again.classes = spread, wide
         again.forest = again.linear = again.words = again.module = None
         return again
+
+
+def _dumped(model: Any) -> bytes:
+    try:
+        from skops.io import dumps
+    except ImportError:
+        raise Missing("skops", "writing a model of scikit-learn") from None
+    return bytes(dumps(model))

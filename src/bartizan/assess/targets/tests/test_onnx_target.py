@@ -18,6 +18,7 @@ from torch import nn
 from bartizan.assess.data import Data, Form
 from bartizan.assess.target import Output, Target
 from bartizan.assess.targets.exporting import write_onnx
+from bartizan.assess.targets.graph import Unsupported, graph
 from bartizan.assess.targets.opening import open_target
 from bartizan.core.errors import UsageError
 
@@ -369,12 +370,66 @@ def test_what_is_no_model_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_a_shape_that_would_fill_the_memory_is_not_made(tmp_path: Path) -> None:
-    nodes = [node("ConstantOfShape", "s", "c"), node("ReduceSum", "c", "r", keepdims=0), *BODY, node("Add", "z r", "y")]
-    path = drawn(tmp_path / "m.onnx", nodes, weights(s=np.array([1 << 15, 1 << 15])))
-    from bartizan.assess.targets.graph import Unsupported, graph
-
+    blown = {
+        "c": [node("ConstantOfShape", "s", "c")], "e": [node("Expand", "b s1", "c")], "t": [node("Tile", "w s", "c")],
+        "r": [node("RandomNormal", "", "c", shape=[1 << 15, 1 << 15])],
+    }  # fmt: skip
+    shape = np.array([1 << 15, 1 << 15])
+    for first in blown.values():
+        nodes = [*first, node("ReduceSum", "c", "r", keepdims=0), *BODY, node("Add", "z r", "y")]
+        path = drawn(tmp_path / "m.onnx", nodes, weights(s=shape, s1=np.array([1 << 15, 1 << 14, 3])))
+        with pytest.raises(UsageError, match="268,435,456 numbers"):
+            open_target(str(path), data=DATA)
+    grown = [node("Shape", "x", "s1"), node("Mul", "s1 s", "s2"), node("Expand", "b", "c")]
+    grown[2].input.append("s2")
+    path = drawn(tmp_path / "m.onnx", [*grown, node("Gemm", "c w b", "y")], weights(s=np.array([1 << 20] * 4)))
     with pytest.raises(Unsupported, match="LimitError"):
-        graph(onnx.load(path), "y", "", 3)
+        graph(onnx.load(path), "y", "", 3, torch.zeros(2, 1, 8, 8))
+
+
+def test_nodes_out_of_order_are_put_in_order(tmp_path: Path) -> None:
+    nodes = [node("Gemm", "f w b", "z"), node("Flatten", "x", "f"), node("Identity", "z", "y")]
+    path = drawn(tmp_path / "m.onnx", nodes)
+    made = graph(onnx.load(path), "y", "", 3)
+    np.testing.assert_allclose(
+        made(torch.from_numpy(X)).detach().numpy(), open_target(str(path), data=DATA).scores(X), atol=1e-4
+    )
+    round_ = [node("Add", "x c", "d"), node("Mul", "d x", "c"), node("Identity", "c", "y")]
+    with pytest.raises(Unsupported, match="circle"):
+        graph(onnx.load(drawn(path, round_)), "y", "", 3)
+
+
+def quantised(path: Path, how: str) -> Path:
+    """The same model in eight bits."""
+    from onnxruntime import quantization
+
+    class Rows(quantization.CalibrationDataReader):
+        def __init__(self) -> None:
+            self.rows = iter([{"x": X}])
+
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            return next(self.rows, None)
+
+    made = path.with_name(f"{how}.onnx")
+    if how == "dynamic":
+        quantization.quantize_dynamic(path, made)
+    else:
+        quantization.quantize_static(path, made, Rows(), quant_format=getattr(quantization.QuantFormat, how))
+    return made
+
+
+@pytest.mark.parametrize("how", ["dynamic", "QDQ", "QOperator"])
+def test_models_in_eight_bits_keep_their_gradients(tmp_path: Path, how: str) -> None:
+    torch.manual_seed(0)
+    layers = (nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
+    path = exported(tmp_path / "m.onnx", nn.Sequential(*layers))
+    plain, target = open_target(str(path), data=DATA), open_target(str(quantised(path, how)), data=DATA)
+    assert plain.module is not None and target.module is not None
+    net, rows = target.module(), torch.from_numpy(X).requires_grad_()
+    assert net.approximated and "straight through" in target.notes[0] and bool(net.batchwise) == (how == "dynamic")
+    np.testing.assert_allclose(net(rows).detach().numpy(), target.scores(X), atol=0.03)
+    gradients = [torch.autograd.grad(one(rows)[:, 0].sum(), rows)[0].reshape(70, -1) for one in (net, plain.module())]
+    assert torch.nn.functional.cosine_similarity(*gradients, dim=1).mean() > 0.8
 
 
 def test_memory_that_runs_out_halves_the_batch() -> None:

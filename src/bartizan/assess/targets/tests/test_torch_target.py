@@ -164,9 +164,16 @@ def test_a_script_is_a_program_that_somebody_must_trust(here: Path) -> None:
         open_target("m.pt", data=DATA)
     target = open_target("m.pt", data=DATA, trust=True)
     np.testing.assert_allclose(target.scores(X), net(torch.from_numpy(X)).detach().numpy(), atol=1e-5)
-    assert target.refit is not None
+    assert target.refit is not None and target.module is not None
+    np.testing.assert_allclose(target.module()(torch.from_numpy(X)).numpy(), target.scores(X), atol=1e-5)
     made = target.refit.longer(30)(X, Y, seed=0)  # type: ignore[attr-defined]
     assert (made.labels(X) == Y).mean() > 0.7
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.trace(Headed(torch.round, nn.Softmax(1)).eval(), torch.from_numpy(X)).save(str(here / "t.pt"))
+    hidden = open_target("t.pt", data=DATA, trust=True)
+    assert hidden.module is not None and hidden.output is Output.PROBABILITIES
+    assert hidden.module().approximated == ["Round"] and hidden.module().peeled() is not hidden.module()
     (here / "m.pt").write_bytes(b"nothing")
     with pytest.raises(UsageError, match="not a TorchScript file"):
         open_target("m.pt", data=DATA, trust=True)
