@@ -22,6 +22,7 @@ from bartizan.assess.measured import Rate, wilson
 from bartizan.assess.target import Array, Output, Target, log_probabilities
 from bartizan.assess.theft import picking, pools
 from bartizan.assess.theft.answers import Answers, told
+from bartizan.assess.theft.monitoring import LEAST, Monitor, Traffic, monitor
 from bartizan.assess.theft.result import Defence, Point, Theft
 from bartizan.assess.theft.thieves import Copy, Thief, loss, shares, thief_for
 from bartizan.assess.theft.writing import as_onnx
@@ -64,7 +65,12 @@ class Judge:
     """The model's labels of test rows."""
 
     rows: Array
-    labels: Array
+    said: Array  # (n, classes) probabilities
+
+    @property
+    def labels(self) -> Array:
+        """(n,)."""
+        return np.asarray(self.said.argmax(axis=1))
 
     def fidelity(self, copy: Copy) -> Rate:
         """How often a copy gives the model's label."""
@@ -81,7 +87,7 @@ def measure(target: Target, data: Data, how: How) -> Theft:
     pool = pools.own(data, how.seed)
     rows = data.x_test[: JUDGED if target.cap is None else how.rows]
     how.progress(f"judging with {len(rows):,} test rows")
-    judge = Judge(rows, probabilities(target, rows).argmax(axis=1))
+    judge = Judge(rows, probabilities(target, rows))
     notes = [] if target.output is not Output.LABELS else ["the model gives labels only: so are all copies made"]
     return _Run(target, data, how, pool, judge, notes).whole()
 
@@ -98,6 +104,8 @@ class _Run:
     others: list[Point] = field(default_factory=list)
     defences: list[Defence] = field(default_factory=list)
     embedded: Array = field(default_factory=lambda: np.empty(0))
+    asked_elsewhere: dict[str, tuple[pools.Pool, Array, Array]] = field(default_factory=dict)
+    monitor: Monitor | None = None
     longest: float = 0.0  # Seconds that the last best copy took.
 
     @property
@@ -114,6 +122,7 @@ class _Run:
             thief, rows, first = self._headline(thief, asked)
             steps: list[Callable[[], bool]] = [
                 lambda: self._first(thief, asked, first),
+                lambda: self._monitored(asked, rows),
                 lambda: self._defended(thief, asked, rows),
                 lambda: self._more(thief, asked, rows),
                 lambda: self._worse(thief, len(rows)),
@@ -129,7 +138,7 @@ class _Run:
         headline = next(one.queries for one in self.points if one.file == STOLEN)
         return Theft(
             tuple(self.points), headline, tuple(self.others), tuple(self.defences), self.pool.words, thief.method,
-            self.how.price, tuple(self.notes), finished,
+            self.how.price, tuple(self.notes), finished, self.monitor,
         )  # fmt: skip
 
     def _headline(self, thief: Thief, asked: Asked) -> tuple[Thief, Array, Array]:
@@ -194,12 +203,37 @@ class _Run:
         self._point(thief, asked, first, f"stolen-{len(first)}.onnx", self.how.budget, "even")
         return True
 
+    def _others(self, count: int) -> dict[str, tuple[pools.Pool, Array, Array]]:
+        """Worse pools, the rows that are asked of each by chance, and what the model says of them."""
+        if not self.asked_elsewhere:
+            seed, form = self.how.seed, self.data.form
+            rows = np.random.default_rng(seed + 1).choice(len(self.pool.rows), count, replace=False)
+            made = (self.pool, pools.alike(self.pool, form, seed), pools.noise(self.pool, form, seed))
+            for pool in made:
+                if pool is not None:
+                    self.asked_elsewhere[pool.name] = (pool, rows, probabilities(self.target, pool.rows[rows]))
+        return self.asked_elsewhere
+
+    def _monitored(self, asked: Asked, rows: Array) -> bool:
+        """What would have seen this thief, and others, while they asked."""
+        if self.data.form is Form.TEXT or len(self.judge.rows) < LEAST:
+            self.notes.append(f"a monitor for serving needs rows of numbers and at least {LEAST} test rows")
+            return True
+        if self.how.budget.spent:
+            return False
+        self.how.progress("calibrating the monitor for serving")
+        thieves = {"this copy": Traffic(self.pool.rows[rows], asked.about(rows))}
+        for name, (pool, chosen, said) in self._others(len(rows)).items():
+            thieves[f"rows of the pool {name}, by chance"] = Traffic(pool.rows[chosen], said)
+        honest = Traffic(self.judge.rows, self.judge.said)
+        self.monitor = monitor(self.target.digest, self.pool.rows, honest, thieves, self.how.seed)
+        return True
+
     def _defended(self, thief: Thief, asked: Asked, rows: Array) -> bool:
         """The same rows, and what each defence leaves of their answers."""
         if self.answers is Answers.LABELS:
             return True
         answers, label = asked.about(rows), self.judge.labels
-        everything = probabilities(self.target, self.judge.rows)
         none = next(one.fidelity for one in self.points if one.file == STOLEN)
         self.defences.append(Defence("soft", Answers.SOFT.words, len(rows), none, wilson(0, len(label))))
         for kind in DEFENCES:
@@ -208,7 +242,7 @@ class _Run:
             self.how.progress(f"defence: {kind.words}")
             given = told(answers, kind, self.how.seed)
             copy = self._copy(thief, self.pool.rows, rows, given, self.how.budget)
-            changed = told(everything, kind, self.how.seed + 1).argmax(axis=1) != label
+            changed = told(self.judge.said, kind, self.how.seed + 1).argmax(axis=1) != label
             rate = wilson(int(changed.sum()), len(label))
             self.defences.append(Defence(kind.value, kind.words, len(rows), self.judge.fidelity(copy), rate))
         return True
@@ -231,22 +265,12 @@ class _Run:
 
     def _worse(self, thief: Thief, count: int) -> bool:
         """As many queries with rows picked by chance, with rows that look alike, and with noise."""
-        seed, form = self.how.seed, self.data.form
-        by_chance = np.random.default_rng(seed + 1).choice(len(self.pool.rows), count, replace=False)
-        tried: list[Callable[[], pools.Pool | None]] = [
-            lambda: self.pool,
-            lambda: pools.alike(self.pool, form, seed),
-            lambda: pools.noise(self.pool, form, seed),
-        ]
-        for made in tried:
-            pool = made()
-            if pool is None:
-                continue
+        for pool, rows, said in self._others(count).values():
             if not self._time_for():
                 return False
             self.how.progress(f"asking {count} rows of the pool {pool.name}")
-            given = told(probabilities(self.target, pool.rows[by_chance]), self.answers, seed)
-            copy = self._copy(thief, pool.rows, by_chance, given, self.how.budget)
+            given = told(said, self.answers, self.how.seed)
+            copy = self._copy(thief, pool.rows, rows, given, self.how.budget)
             self.others.append(Point(count, self.judge.fidelity(copy), pool.name, self.answers.value, "by chance"))
         return True
 

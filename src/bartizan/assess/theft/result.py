@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from bartizan.assess.measured import Rate
+from bartizan.assess.theft.monitoring import Monitor
 
+MONITOR = "theft-monitor.json"
 AIMS = (0.9, 0.95, 0.99)
 
 
@@ -68,6 +71,7 @@ class Theft:
     price: float | None  # money for 1,000 queries
     notes: tuple[str, ...]
     finished: bool
+    monitor: Monitor | None = None
 
     @property
     def stolen(self) -> Point:
@@ -96,17 +100,21 @@ class Theft:
             "price_per_thousand": self.price,
             "defences": [one.as_json() for one in self.defences],
             "rate_limits": rate_limits(self.prices()),
+            "monitor": self.monitor.as_json() if self.monitor is not None else None,
             "notes": list(self.notes),
             "finished": self.finished,
         }
 
     def write(self, out: Path) -> list[str]:
-        """stolen.onnx, and a copy for each other point of the curve."""
+        """stolen.onnx, a copy for each other point of the curve, and the monitor."""
         names = []
         for one in self.points:
             if one.content:
                 (out / one.file).write_bytes(one.content)
                 names.append(one.file)
+        if self.monitor is not None:
+            (out / MONITOR).write_text(json.dumps(self.monitor.file(), indent=1) + "\n", encoding="utf-8")
+            names.append(MONITOR)
         return names
 
     def measures(self) -> dict[str, float]:

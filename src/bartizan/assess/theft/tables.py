@@ -157,7 +157,7 @@ def _net(flat: Array, even: Array, wanted: Array, seed: int) -> Part:
             alpha=1e-2,
             batch_size=32,
             learning_rate_init=5e-3,
-            max_iter=120,
+            max_iter=60,
             random_state=seed,
         ).fit(even, wanted)
     return Layers(tuple(zip(model.coefs_, model.intercepts_, strict=True)))

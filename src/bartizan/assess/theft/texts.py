@@ -23,8 +23,8 @@ FOLDS = 5
 
 
 def split(text: str) -> list[str]:
-    """The words of a text."""
-    return text.lower().split()
+    """The words of a text: only letters of ASCII are made small, and only its spaces divide, as in ONNX."""
+    return [word.decode("utf-8", "replace") for word in text.encode("utf-8", "replace").lower().split()]
 
 
 def vectors(rows: Array) -> Any:
@@ -68,7 +68,7 @@ class TextCopy:
         singles = sorted((word for word in table if " " not in word), key=table.__getitem__)
         pairs = sorted((word for word in table if " " in word), key=table.__getitem__)
         order = [table[word] for word in (*singles, *pairs)]
-        at = sheet.node("StringNormalizer", rows, case_change_action="LOWER", is_case_sensitive=1)
+        at = sheet.node("StringNormalizer", rows, case_change_action="LOWER", is_case_sensitive=1, locale="C")
         words = sheet.node("StringSplit", at, outputs=2)
         counted = sheet.node(
             "TfIdfVectorizer", words, mode="TFIDF", min_gram_length=1, max_gram_length=2 if pairs else 1,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "compare": ("bartizan.doors.assess.compare:compare", "Say what differs between two assessments, row by row."),
+    "monitor": ("bartizan.doors.assess.monitor:monitor", "Look through a log of predictions for model extraction."),
 }
 NAMES = {"json": "report.json", "html": "report.html", "sarif": "report.sarif", "card": "model-card.md"}
 CHECKS = ("evasion", "privacy", "theft", "poison")

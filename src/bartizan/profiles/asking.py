@@ -1,0 +1,282 @@
+"""How an account asks a model, against how honest accounts ask it: what gives a thief away while it asks.
+
+A thief asks for what it does not know yet. Over the queries of one session that shows in five numbers:
+
+    doubt      the share of answers in which the two likeliest classes are close: near the borders between classes
+    strange    the share of rows farther from all known kinds of rows than honest rows are
+    coverage   how many kinds of rows it asked about (cells of the model's own data)
+    growth     how far each row is from all earlier ones: rows that repeat little tell much
+    order      how normally the distances to the nearest earlier row with the same label are spread: rows made on
+               purpose have other distances than rows that come by (Juuti et al. 2019, "PRADA"; Shapiro, Francia 1972)
+
+Each is compared with honest sessions of the same length, in standard deviations; the largest of them is compared with
+the largest that honest sessions reached. A thief that asks honest rows in an honest order is not told apart by this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import inf, isfinite, sqrt
+from statistics import NormalDist, fmean
+
+from bartizan.core.errors import InputError, LimitError
+
+SCHEMA = "bartizan.theft-monitor/1"
+NUMBERS = ("doubt", "strange", "coverage", "growth", "order")
+GAP_US = 30 * 60 * 1_000_000  # So long nobody asks, and the next query begins another session.
+MAX_COLUMNS, MAX_CELLS, MAX_DIMENSIONS, MAX_LENGTH = 4096, 256, 32, 1000
+MAX_ACCOUNTS = 20_000  # Sessions that are held at once; beyond, the one that was quiet longest is let go.
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One query as the profile sees it."""
+
+    cell: int
+    strange: bool
+    doubtful: bool
+    near: float  # to the nearest earlier row of the session; inf for the first
+    near_same: float  # … with the same label
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """One number of honest sessions of one length."""
+
+    mean: float
+    spread: float
+
+    def z(self, value: float) -> float:
+        """How many standard deviations above usual."""
+        return (value - self.mean) / max(self.spread, 1e-6)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What is usual for one model: how rows become points, the cells of its data, and honest sessions.
+
+    `columns` of the flattened row, less `shift`, times `projection` (columns × dimensions), give a point.
+    """
+
+    model: str  # sha256, hex
+    features: int
+    columns: tuple[int, ...]
+    shift: tuple[float, ...]
+    projection: tuple[tuple[float, ...], ...]
+    cells: tuple[tuple[float, ...], ...]
+    far: float  # from the nearest cell, that few honest rows are
+    close: float  # margin between the two likeliest classes, that few honest answers are below
+    usual: Mapping[int, Mapping[str, Usual]]  # by the length of a session
+    limit: float
+    false_alarms: float  # of 1,000 honest sessions that were not calibrated with
+
+    @property
+    def longest(self) -> int:
+        """Queries of a session, after which another begins."""
+        return max(self.usual)
+
+    def point(self, row: Sequence[float]) -> tuple[float, ...]:
+        """Where a row lies. Raises InputError where it has another number of columns, or one that is no number."""
+        if len(row) != self.features:
+            raise InputError(f"has {len(row):,} numbers, the model takes {self.features:,}", "vector")
+        moved = [
+            (row[at] if isfinite(row[at]) else less) - less for at, less in zip(self.columns, self.shift, strict=True)
+        ]
+        return tuple(sum(a * b for a, b in zip(moved, axis, strict=True)) for axis in self.projection)
+
+
+@dataclass(slots=True)
+class Session:
+    """The queries of one account until a long silence or the longest length."""
+
+    profile: Profile
+    points: list[tuple[tuple[float, ...], int]] = field(default_factory=list)
+    queries: list[Query] = field(default_factory=list)
+    last_us: int = 0
+
+    def add(self, point: tuple[float, ...], scores: Sequence[float]) -> Asking | None:
+        """Takes a query in; what is to be judged at the lengths that honest sessions were measured at, else None."""
+        label, margin = _answer(scores)
+        to_cells = [_far(point, cell) for cell in self.profile.cells]
+        nearest = min(range(len(to_cells)), key=to_cells.__getitem__)
+        distances = [(_far(point, other), same) for other, same in self.points]
+        query = Query(
+            nearest,
+            to_cells[nearest] > self.profile.far,
+            margin < self.profile.close,
+            min((far for far, _ in distances), default=inf),
+            min((far for far, same in distances if same == label), default=inf),
+        )
+        self.points.append((point, label))
+        self.queries.append(query)
+        if len(self.queries) not in self.profile.usual:
+            return None
+        return judged(self.profile, self.queries)
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How an account asked, against honest ones: each number's standard deviations above usual, and the limit."""
+
+    model: str
+    queries: int
+    deviations: tuple[tuple[str, float], ...]
+    limit: float
+    false_alarms: float  # of 1,000 honest sessions
+
+    @property
+    def largest(self) -> tuple[str, float]:
+        """What stands out most."""
+        return max(self.deviations, key=lambda one: one[1])
+
+
+@dataclass(slots=True)
+class Sessions:
+    """The sessions of all accounts, each begun anew after a silence, at its longest, or when it was forgotten."""
+
+    profile: Profile
+    begun: int = 0
+    open: dict[str, Session] = field(default_factory=dict)  # the one that was quiet longest first
+
+    def add(
+        self, account: str, time_us: int, row: Sequence[float], scores: Sequence[float], *, is_point: bool = False
+    ) -> Asking | None:
+        """Takes a query in; what is to be judged now, if anything. Raises InputError for a row of another width."""
+        if is_point and len(row) != len(self.profile.projection):
+            raise InputError(f"has {len(row):,} numbers, a point has {len(self.profile.projection)}", "point")
+        point = tuple(row) if is_point else self.profile.point(row)
+        session = self.open.pop(account, None)
+        over = session is not None and (
+            time_us - session.last_us > GAP_US or len(session.queries) >= self.profile.longest
+        )
+        if session is None or over:
+            session = Session(self.profile)
+            self.begun += 1
+        session.last_us = max(session.last_us, time_us)
+        self.open[account] = session
+        while len(self.open) > MAX_ACCOUNTS:
+            del self.open[next(iter(self.open))]
+        return session.add(point, scores)
+
+
+def judged(profile: Profile, queries: Sequence[Query]) -> Asking:
+    """A session of one of the measured lengths against honest ones of that length."""
+    usual = profile.usual[len(queries)]
+    found = numbers(queries)
+    deviations = tuple((name, usual[name].z(found[name])) for name in NUMBERS)
+    return Asking(profile.model, len(queries), deviations, profile.limit, profile.false_alarms)
+
+
+def numbers(queries: Sequence[Query]) -> dict[str, float]:
+    """The five numbers of a session; larger is more like a thief."""
+    count = len(queries)
+    near = [one.near for one in queries if one.near < inf]
+    return {
+        "doubt": sum(one.doubtful for one in queries) / count,
+        "strange": sum(one.strange for one in queries) / count,
+        "coverage": float(len({one.cell for one in queries})),
+        "growth": fmean(near) if near else 0.0,
+        "order": 1 - normality([one.near_same for one in queries if one.near_same < inf]),
+    }
+
+
+_SCORES: dict[int, tuple[float, ...]] = {}
+
+
+def normality(values: Sequence[float]) -> float:
+    """W' of Shapiro and Francia: the squared correlation of sorted values with normal ones; 1 is normal."""
+    count = len(values)
+    if count < 8:
+        return 1.0
+    if count not in _SCORES:
+        if len(_SCORES) > 2000:
+            _SCORES.clear()
+        normal = NormalDist()
+        _SCORES[count] = tuple(normal.inv_cdf((at + 1 - 0.375) / (count + 0.25)) for at in range(count))
+    scores = _SCORES[count]
+    mean = fmean(values)
+    square = sum((one - mean) ** 2 for one in values)
+    if square <= 0:
+        return 0.0  # Always the same distance: nothing that happens by itself.
+    both = sum(score * (one - mean) for score, one in zip(scores, sorted(values), strict=True))
+    return both**2 / (square * sum(score * score for score in scores))
+
+
+def _far(one: Sequence[float], other: Sequence[float]) -> float:
+    return sqrt(sum((a - b) ** 2 for a, b in zip(one, other, strict=True)))
+
+
+def _answer(scores: Sequence[float]) -> tuple[int, float]:
+    """Label, and how far the likeliest class is above the next; a label alone is sure."""
+    if len(scores) == 1:
+        return int(scores[0]), 1.0
+    label = max(range(len(scores)), key=scores.__getitem__)
+    rest = max(score for at, score in enumerate(scores) if at != label)
+    return label, scores[label] - rest
+
+
+# ---- As a file -------------------------------------------------------------------------------------------------------
+
+
+def as_json(profile: Profile) -> dict[str, object]:
+    """`theft-monitor.json`."""
+    return {
+        "schema": SCHEMA,
+        "model": profile.model,
+        "features": profile.features,
+        "columns": list(profile.columns),
+        "shift": list(profile.shift),
+        "projection": [list(axis) for axis in profile.projection],
+        "cells": [list(cell) for cell in profile.cells],
+        "far": profile.far,
+        "close": profile.close,
+        "usual": [
+            {"queries": length, **{name: [one.mean, one.spread] for name, one in usual.items()}}
+            for length, usual in profile.usual.items()
+        ],
+        "limit": profile.limit,
+        "false_alarms_per_1000_sessions": profile.false_alarms,
+    }
+
+
+def from_json(value: object) -> Profile:
+    """The profile in a file. Raises InputError for anything else, LimitError for more than is read."""
+    if not isinstance(value, dict) or value.get("schema") != SCHEMA:
+        raise InputError(f"is no {SCHEMA}", "schema")
+    try:
+        columns = tuple(int(one) for one in value["columns"])
+        projection = tuple(_floats(axis, len(columns)) for axis in value["projection"])
+        cells = tuple(_floats(cell, len(projection)) for cell in value["cells"])
+        usual = {
+            int(row["queries"]): {name: Usual(*_floats(row[name], 2)) for name in NUMBERS} for row in value["usual"]
+        }
+        made = Profile(
+            str(value["model"])[:64], int(value["features"]), columns, _floats(value["shift"], len(columns)),
+            projection, cells, float(value["far"]), float(value["close"]), usual, float(value["limit"]),
+            float(value["false_alarms_per_1000_sessions"]),
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"is damaged ({type(error).__name__})", "profile") from None
+    if (
+        len(columns) > MAX_COLUMNS
+        or len(cells) > MAX_CELLS
+        or len(projection) > MAX_DIMENSIONS
+        or max(usual, default=0) > 1000
+    ):
+        raise LimitError("is larger than a profile can be", "profile")
+    if not usual or not cells or not projection or any(not 0 <= one < made.features for one in columns):
+        raise InputError("is damaged (empty, or columns that are not there)", "profile")
+    return made
+
+
+def _usual(values: Sequence[object]) -> Usual:
+    mean, spread = _floats(values, 2)
+    return Usual(mean, spread)
+
+
+def _floats(values: Sequence[object], count: int) -> tuple[float, ...]:
+    found = tuple(float(str(one)) for one in values)
+    if len(found) != count or not all(isfinite(one) for one in found):
+        raise ValueError("numbers")
+    return found
