@@ -36,6 +36,7 @@ TRIAL_ROWS = 3000  # once, with each front: 84, 67 and 34 % stood of a small net
 EPOCHS = 12  # of the first long stage: what a small net gains afterwards is told by a later one
 FEWEST = 3  # epochs that a later stage is worth beginning with
 MOST_ROWS = 20_000
+ENOUGH = 0.93  # of the accuracy
 HELD = 0.1  # of the training rows, to choose on
 CHOOSING = 512  # of the held-out rows
 STEPS = 20
@@ -117,8 +118,8 @@ def harden_net(
         tried.append(one)
         if one.better_than(after, free):
             best, after = mine, one
-        if after.robust > 0.97 * after.clean:
-            break  # What is left to gain is less than what the held-out rows can tell.
+        if after.robust > ENOUGH * after.clean:
+            break  # What is left to gain is little beside what the held-out rows can tell.
     return Taught(best, best_front, before, after, stages, tried, len(lesson.x))
 
 
