@@ -20,7 +20,7 @@ from bartizan.assess.target import Output, Target
 from bartizan.core.errors import UsageError
 from bartizan.harden.proof import Judged, Proof, cpu_seconds, judged, prove, tested
 
-BEFORE, AFTER = 0.12, 0.25  # of the time, for judging; the second attack finds it harder
+BEFORE, AFTER = 0.15, 0.3  # of the time, for judging; the second attack finds it harder
 MOST_CLEAN_COST = 0.03  # of accuracy, above which the original is kept by default
 REPORT = "harden.json"
 

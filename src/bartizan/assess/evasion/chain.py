@@ -92,7 +92,8 @@ class Chain:
 
         before = view.tally[0]
         fell = self.stage(name, index, run)
-        self.attacks[name].passes += view.tally[0] - before
+        if name in self.attacks:  # Not begun where the time was over.
+            self.attacks[name].passes += view.tally[0] - before
         return fell
 
     def squares(
