@@ -21,6 +21,7 @@ LEAST = 4  # rows with the phrase
 PURE = 0.8  # of the rows with it are of the class
 SIGNIFICANT = 0.01  # after Holm's correction over all phrases of a class
 CANDIDATES = 120
+SURPRISING = 5.0  # standard deviations
 ASKED = 16  # rows of a candidate that the model is asked about without it
 HANGS = 0.5
 CONTROLS = 8
@@ -53,7 +54,7 @@ def backdoors(target: Target, looked: Looked, held: Held, how: How) -> tuple[lis
     confirmed: list[Backdoor] = []
     unconfirmed: list[Group] = []
     for label in range(looked.classes):
-        candidates = _enriched(where, looked.labels == label)
+        candidates = _enriched(where, looked.labels == label, _likely(looked, label))
         ordinary = _ordinary(where, looked.labels == label)
         hanging = _hanging(target, looked, tokens, candidates, label, how)
         for phrase, p, hangs in hanging:
@@ -95,7 +96,12 @@ def _occurrences(tokens: list[list[str]]) -> dict[Phrase, set[int]]:
     return {phrase: rows for phrase, rows in where.items() if len(rows) >= LEAST}
 
 
-def _enriched(where: dict[Phrase, set[int]], mine: Array) -> list[tuple[Phrase, float]]:
+def _likely(looked: Looked, label: int) -> Array:
+    """How likely each row has the label, by rows like it."""
+    return np.asarray(np.clip(0.5 * (looked.opinion[:, label] + looked.expected[:, label]), 0.02, 0.98))
+
+
+def _enriched(where: dict[Phrase, set[int]], mine: Array, likely: Array) -> list[tuple[Phrase, float]]:
     """Phrases that a class has more than chance gives it (Fisher's exact test, Holm), the surest first."""
     from scipy.stats import hypergeom
 
@@ -107,7 +113,10 @@ def _enriched(where: dict[Phrase, set[int]], mine: Array) -> list[tuple[Phrase, 
     kept = []
     for rank, at in enumerate(order):
         if p[at] * (len(phrases) - rank) > SIGNIFICANT:
-            break
+            # Of a class that most rows have, only rows that should not have it are a surprise.
+            share = likely[list(where[phrases[at]])]
+            if inside[at] - share.sum() < SURPRISING * np.sqrt((share * (1 - share)).sum()):
+                continue
         if inside[at] >= LEAST and inside[at] >= PURE * total[at]:
             kept.append((phrases[at], float(p[at])))
     return kept
