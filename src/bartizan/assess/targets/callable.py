@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import importlib.util
 import inspect
 import sys
 from collections.abc import Callable
@@ -30,20 +31,29 @@ THEIRS = (ArithmeticError, AssertionError, AttributeError, ImportError, LookupEr
 
 def imported(spec: str) -> Any:
     """What `module:name` names. Raises UsageError where there is no such thing, or importing it fails."""
-    module, _, name = spec.partition(":")
+    module, _, name = spec.rpartition(":")
     here = str(Path.cwd())
-    sys.path.insert(0, here)
+    if here not in sys.path:
+        sys.path.insert(0, here)  # And stays, as with `python -m`: their code may import more when it is called.
     try:
-        found: Any = importlib.import_module(module)
+        found: Any = _from_file(Path(module)) if module.endswith(".py") else importlib.import_module(module)
     except THEIRS as error:
         raise UsageError(f"{module} cannot be imported from this folder ({type(error).__name__})") from None
-    finally:
-        sys.path.remove(here)
     for part in name.split("."):
         if not hasattr(found, part):
             raise UsageError(f"{module} has nothing called {name}")
         found = getattr(found, part)
     return found
+
+
+def _from_file(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(path.name)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # Where pickles and dataclasses look for it.
+    spec.loader.exec_module(module)
+    return module
 
 
 def open_named(spec: str, data: Data | None, weights: Path | None) -> Target:

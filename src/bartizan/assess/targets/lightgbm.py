@@ -7,6 +7,7 @@ decides: `Tree::NumericalDecision` and `Tree::CategoricalDecision` in LightGBM's
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -105,6 +106,7 @@ def of_text(content: str, name: str, digest: str, rows: Array | None) -> Target:
         import lightgbm
     except ImportError:
         raise Missing("lightgbm", "a LightGBM model") from None
+    _silence(lightgbm)
     output, classes, notes = _kind(name, text)
     shape = row_shape(name, text.features, rows)
     # Without the sizes the library reads tree by tree instead of jumping to where the file says.
@@ -125,6 +127,14 @@ def of_text(content: str, name: str, digest: str, rows: Array | None) -> Target:
         target.notes.append("linear leaves, or zeros as missing values in too many places: no exact answers")
     target.refit = LightGBMRefit(target, text)
     return target
+
+
+def _silence(lightgbm: Any) -> None:
+    """The library speaks on standard output, where reports go."""
+    logger = logging.getLogger("bartizan.lightgbm")
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+    lightgbm.register_logger(logger)
 
 
 def _kind(name: str, text: Text) -> tuple[Output, int, list[str]]:

@@ -2,8 +2,8 @@
 
 Every module that a target gives has `approximated`, `random` and `batchwise`, the names of what has no true gradient,
 of what is random, and of what makes a row's scores depend on the rows beside it, and `peeled()`. A module that somebody
-wrote is watched while it runs: the last calls before its result are known, so that a softmax or a temperature at the end
-can be left out, and rounding passes its gradient on.
+wrote is watched while it runs: the last calls before its result are known, so that a softmax or a temperature at the
+end can be left out, and rounding passes its gradient on.
 """
 
 from __future__ import annotations

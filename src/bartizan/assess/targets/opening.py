@@ -14,10 +14,10 @@ from bartizan.core.errors import UsageError
 if TYPE_CHECKING:
     from bartizan.assess.targets.http import Endpoint
 
-NAMED = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+NAMED = re.compile(r"([A-Za-z_][\w.]*|[^:]+\.py):[A-Za-z_][\w.]*")
 KNOWN = (
     ".onnx, LightGBM's .txt, XGBoost's .json or .ubj, .skops, a pickle or TorchScript file that you trust, "
-    "module:name, or the address of an endpoint"
+    "module:name, and an endpoint by its address or the .toml that describes it"
 )
 ELSEWHERE = {".h5", ".keras", ".pb", ".tflite", ".pmml", ".mlmodel", ".caffemodel", ".pdmodel"}
 
@@ -33,7 +33,7 @@ def open_target(
     own: bool = False,
     endpoint: Endpoint | None = None,
 ) -> Target:
-    """The target that `spec` names: a model file by its ending, `module:name`, or an endpoint by its address.
+    """The target that `spec` names: a model file by its ending, `module:name`, an endpoint by its address or a `.toml`.
 
     Args:
         data: Rows it will be measured with: their shape, and what its answers mean, is found out from them.
@@ -49,6 +49,11 @@ def open_target(
     """
     if spec.startswith(("http://", "https://")):
         target = _endpoint(spec, data, queries, own, endpoint)
+    elif spec.endswith(".toml") and Path(spec).is_file():
+        from bartizan.assess.targets.endpoints import described
+
+        url, found = described(Path(spec))
+        target = _endpoint(url, data, queries, own, found)
     else:
         target = _opened(spec, data, trust, weights)
     if train is not None:

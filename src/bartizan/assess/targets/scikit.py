@@ -194,7 +194,20 @@ def _answered(target: Target, model: Any, places: Array, flat: Callable[[Array],
         target.answer, target.output = shares, Output.PROBABILITIES
     else:
         target.answer, target.output = labels, Output.LABELS
+    if hasattr(model, "feature_names_in_"):
+        target.answer = _unnamed(target.answer)
     target.takes_nan = _takes_nan(model)
+
+
+def _unnamed(answer: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """Without the warning, each time, that rows have no names of columns."""
+
+    def quiet(x: Array) -> Array:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*feature names", category=UserWarning)
+            return answer(x)
+
+    return quiet
 
 
 def _takes_nan(model: Any) -> bool:

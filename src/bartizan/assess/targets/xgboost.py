@@ -44,7 +44,7 @@ def open_xgboost(path: Path, rows: Array | None) -> Target:
             json.loads(raw)  # The library's own words for what is no JSON are three screens of C++.
         except (ValueError, RecursionError):
             raise UsageError(f"{path.name} is not a JSON file") from None
-    booster = xgboost.Booster({"nthread": 1})
+    booster = xgboost.Booster({"nthread": 1, "verbosity": 0})
     try:
         booster.load_model(bytearray(raw))
     except xgboost.core.XGBoostError:

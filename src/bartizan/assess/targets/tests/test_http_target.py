@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from bartizan.assess.data import Data, Form
 from bartizan.assess.errors import Spent
 from bartizan.assess.target import Output
+from bartizan.assess.targets.endpoints import described
 from bartizan.assess.targets.http import Endpoint
 from bartizan.assess.targets.opening import open_target
 from bartizan.core.errors import UsageError
@@ -29,6 +31,9 @@ class Server(ThreadingHTTPServer):
 
     answer: Answer
     asked: list[tuple[dict[str, str], Any]]
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Whoever asked has hung up."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -202,3 +207,30 @@ def test_nobody_is_asked_without_consent_or_beyond_the_cap(server: Server) -> No
     with pytest.raises(Spent, match="50 rows"):
         target.scores(X[:5])
     assert sum(len(body["inputs"]) for _, body in server.asked) == 46
+
+
+def test_a_file_describes_an_endpoint(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "model.toml"
+    lines = [
+        f'url = "{address(server)}"',
+        'request = \'{"inputs": "$rows", "k": 1}\'',
+        'answer = "predictions"',
+        "rate = 1e6",
+    ]
+    lines += ["queries = 40", "batch = 8", "timeout = 5", "[headers]", 'X-Key = "$OUR_KEY"', 'X-Plain = "p"']
+    path.write_text("\n".join(lines))
+    with pytest.raises(UsageError, match="OUR_KEY, not set"):
+        open_target(str(path), data=DATA)
+    monkeypatch.setenv("OUR_KEY", "s3cret")
+    target = open_target(str(path), data=DATA)
+    target.scores(X[:20])
+    headers, body = server.asked[-1]
+    assert (headers["X-Key"], headers["X-Plain"], body["k"], len(body["inputs"])) == ("s3cret", "p", 1, 4)
+    assert target.cap == 40 and "s3cret" not in repr(described(path))
+    for text, said in (
+        ("url = 3", "url is not"), ('url = "ftp://x"', "http://"), ("uri = 1", "nothing is called"), ("[", "TOML"),
+        ('url = "http://127.0.0.1/"\nrate = 0', "rate is not"), ('url = "http://h/"\n[headers]\na = 1', "one line"),
+    ):  # fmt: skip
+        path.write_text(text)
+        with pytest.raises(UsageError, match=said):
+            open_target(str(path), data=DATA)

@@ -58,6 +58,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "own_net.py").write_text(CODE)
     monkeypatch.chdir(tmp_path)
     yield tmp_path
+    sys.path[:] = [one for one in sys.path if one != str(tmp_path)]
     sys.modules.pop("own_net", None)
 
 
@@ -182,6 +183,7 @@ def test_a_script_is_a_program_that_somebody_must_trust(here: Path) -> None:
 def test_functions_and_own_training(here: Path) -> None:
     target = open_target("own_net:scores", data=DATA, train="own_net:train")
     assert (target.kind, target.classes, target.module) == ("callable", 2, None)
+    assert open_target(f"{here / 'own_net.py'}:scores", data=DATA).classes == 2
     np.testing.assert_array_equal(target.scores(X), X.reshape(80, -1)[:, :2])
     assert target.refit is not None and target.refit.recipe == "trained by own_net:train"
     made = target.refit(X, Y, seed=3)
