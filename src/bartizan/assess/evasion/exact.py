@@ -106,6 +106,8 @@ def answers(solve: Solver, target: Target, data: Data, how: How) -> list[Answer]
     waiting = [one for one in found if one.right]
     first = Budget(how.budget.left)
     for done, one in enumerate(waiting):
+        if not how.budget.left:
+            break
         how.progress(f"{solve.name}: row {done + 1} of {len(waiting)}")
         each = Budget(min(how.budget.left, max(LEAST_S, 3 * how.budget.left / (len(waiting) - done))))
         _ask(solve, one, x[one.index], int(y[one.index]), how.eps, each)
