@@ -4,8 +4,8 @@
     python -m benchmarks.harden --data rows.npz --eps 0.2        x_train y_train x_test y_test, images in [0, 1]
 
 Both hardened nets are judged by the whole chain of the assessment, never by what trained them; CPU seconds are user
-and system time of this process. N-FGSM is as in the paper: noise of twice the radius, no clipping, one step (de Jorge et
-al. 2022), from new weights, Adam with a one-cycle rate.
+and system time of this process. N-FGSM is as in the paper (de Jorge et al. 2022): noise of twice the radius, no
+clipping, one step; from new weights, Adam with a one-cycle rate.
 """
 
 from __future__ import annotations

@@ -124,7 +124,7 @@ def nearest(rows: Tensor, x: Tensor, radius: float) -> Tensor:
     return x + change * (radius / size).clamp(max=1).reshape(-1, *[1] * (x.dim() - 1))
 
 
-def standing(net: Any, x: Tensor, y: Tensor, threat: Threat, steps: int, chance: Any) -> Tensor:
+def standing(net: Any, x: Tensor, y: Tensor, threat: Threat, steps: int, chance: Any, fast: bool = False) -> Tensor:
     """(n,) whether a row is right and stays so through so many steps on the margin; a row that falls is left alone.
 
     It works on what the net sees, so that no front hides a gradient from it. For choosing, never for reporting.
@@ -138,7 +138,8 @@ def standing(net: Any, x: Tensor, y: Tensor, threat: Threat, steps: int, chance:
     rows = low + (high - low) * torch.rand(low.shape, generator=chance)
     for at in range(steps):
         rows = rows.detach().requires_grad_()
-        out = net(rows)
+        with half(fast):
+            out = net(rows).float()
         right = out.gather(1, y[left, None])[:, 0]
         margin = out.scatter(1, y[left, None], float("-inf")).max(1).values - right
         fell = margin.detach() > 0

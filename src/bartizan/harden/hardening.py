@@ -171,12 +171,12 @@ def _net(target: Target, data: Data, how: How, seconds: float) -> Made:
         "rows": taught.rows,
         "front": {"low": front.low, "high": front.high} if front is not None else None,
         "stages": [one.as_json() for one in taught.stages],
-        "held_out": [{"name": one.name, "accuracy": one.clean, "pgd_20": one.robust} for one in taught.tried],
+        "held_out": [{"name": one.name, "accuracy": one.clean, "pgd_10": one.robust} for one in taught.tried],
         "onnx_gap": gap,
     }
     notes = [f"the net was trained from the given weights on {taught.rows:,} of the training rows"]
     if front is not None:
-        ends = f"values up to {front.low:.3g} become 0 and values from {front.high:.3g} on become 1"
+        ends = f"values up to {front.low:.3g} become nearly 0 and values from {front.high:.3g} on nearly 1"
         notes.append(f"{ends} before the net sees them")
     method = " then ".join(dict.fromkeys(one.method for one in taught.stages))
     return Made(files, opened, f"adversarial training: {method}", details, notes)

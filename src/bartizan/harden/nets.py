@@ -38,8 +38,8 @@ FEWEST = 3  # epochs that a later stage is worth beginning with
 MOST_ROWS = 20_000
 ENOUGH = 0.93  # of the accuracy
 HELD = 0.1  # of the training rows, to choose on
-CHOOSING = 512  # of the held-out rows
-STEPS = 20
+CHOOSING = 384  # of the held-out rows
+STEPS = 10
 ENDS = (0.01, 0.99)  # quantiles of the values: where their range ends
 
 
@@ -110,7 +110,7 @@ def harden_net(
     lesson.threat = Threat(norm, eps, lesson.threat.low, lesson.threat.high, best_front)
     for method, most in ((FAST, EPOCHS), *((one, 10 * EPOCHS) for one in LATER), (FAST, 10 * EPOCHS)):
         epochs = min(most, int(0.95 * left() / seconds_per_epoch(best, lesson, method)))
-        if epochs < FEWEST:
+        if epochs < (FEWEST if method.steps > 1 else 1):
             continue
         mine = copy.deepcopy(best)
         stages.append(teach(mine, lesson, method, epochs, lambda: left() <= 0))

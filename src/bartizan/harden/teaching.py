@@ -153,7 +153,7 @@ def share_standing(net: Any, lesson: Lesson, steps: int, rows: int = WATCHED) ->
     for parameter in net.parameters():
         parameter.requires_grad_(False)  # Only the rows need a gradient: a third of the work.
     chance = torch.Generator().manual_seed(lesson.seed + 1)
-    stands = standing(net, lesson.watched_x[:rows], lesson.watched_y[:rows], lesson.threat, steps, chance)
+    stands = standing(net, lesson.watched_x[:rows], lesson.watched_y[:rows], lesson.threat, steps, chance, lesson.fast)
     for parameter in net.parameters():
         parameter.requires_grad_(True)
     return float(stands.float().mean())

@@ -22,15 +22,18 @@ if TYPE_CHECKING:
 IR_VERSION = 10  # What ONNX Runtime has read since 1.18 (2024).
 CLOSE = 1e-3  # Share of the largest logit by which ONNX Runtime may differ from the module that is written.
 GIVEN, RESULT = "rows", "logits"
+LEAK = 0.02
 FLOAT = 1  # TensorProto.FLOAT
 HALVES = (10, 11, 16)  # float16, double, bfloat16: the graph computes in float32
 
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """What values become before a graph sees them: up to `low` 0, from `high` on 1, and stretched between.
+    """What values become before a graph sees them: up to `low` nearly 0, from `high` on nearly 1, stretched between.
 
-    Where most values lie at the two ends of their range, a change of up to `low` there is gone, for any attack.
+    Where most values lie at the two ends of their range, a change of up to `low` there is all but gone, for any attack.
+    `LEAK` of its slope stays, so that no gradient is hidden: an attack that follows it is not fooled, and what stands
+    then stands by itself (a flat front left 28 of 32 rows standing at any strength, which no model does).
     """
 
     low: float
@@ -38,7 +41,8 @@ class Front:
 
     def __call__(self, x: Any) -> Any:
         """Of a tensor."""
-        return ((x - self.low) * (1 / (self.high - self.low))).clamp(0, 1)
+        stretched = (x - self.low) * (1 / (self.high - self.low))
+        return stretched.clamp(0, 1) * (1 - LEAK) + stretched * LEAK
 
 
 class NotExported(BartizanError):
@@ -151,7 +155,9 @@ def as_model(net: Graph, shape: tuple[int, ...], front: Front | None = None) -> 
         shifted = node("Sub", [at, constant("front_low", np.float32(front.low))], "shifted")
         stretch = constant("front_stretch", np.float32(1 / (front.high - front.low)))
         stretched = node("Mul", [shifted, stretch], "stretched")
-        at = node("Clip", [stretched, constant("floor", np.float32(0)), constant("ceiling", np.float32(1))], "fronted")
+        ends = [constant("floor", np.float32(0)), constant("ceiling", np.float32(1))]
+        kept = node("Mul", [node("Clip", [stretched, *ends], "cut"), constant("most", np.float32(1 - LEAK))], "kept")
+        at = node("Add", [kept, node("Mul", [stretched, constant("leak", np.float32(LEAK))], "leaking")], "fronted")
     if plan.shape is not None and tuple(plan.shape) != tuple(shape):
         at = node("Reshape", [at, constant("shape", np.array([-1, *plan.shape], np.int64))], "shaped")
     if plan.scale != 1:
