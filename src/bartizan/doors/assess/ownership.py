@@ -1,0 +1,161 @@
+"""`bartizan assess own` and `bartizan assess claim`: keys that tell copies of a model from independent ones."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bartizan.config import options as everywhere
+from bartizan.doors.assess import options
+from bartizan.doors.assess.command import opened, progress
+
+if TYPE_CHECKING:
+    from bartizan.assess.evidence import Json
+
+COMMITMENT, KEYS = "ownership.json", "keys.npz"
+MAX_BYTES = 256 * 1024 * 1024
+OWN = """\b
+Examples:
+  bartizan assess own model.onnx --data digits.npz --out keys --record
+  bartizan assess own model.txt --data table.npz --budget 600 --out keys
+"""
+CLAIM = """\b
+Examples:
+  bartizan assess claim keys suspect.onnx
+  bartizan assess claim keys http://127.0.0.1:8080/predict --format json
+
+\b
+Exit codes:
+  0 an independent model could answer like this   1 it is claimed to be a copy
+  2 keys or model cannot be used as given
+"""
+
+
+@click.command(epilog=OWN)
+@click.argument("model", metavar="MODEL")
+@options.data
+@options.budget(300.0)
+@options.seed
+@options.opening
+@click.option("--record", is_flag=True, help="Commit the digest of the keys to the ledger in --home.")
+@everywhere.home
+@options.out
+def own(
+    model: str,
+    data: tuple[Path, ...],
+    budget: float,
+    seed: int,
+    trust: bool,
+    weights: Path | None,
+    train: str | None,
+    schema: Path | None,
+    record: bool,
+    home: Path | None,
+    out: Path,
+) -> int:
+    """Make keys: rows on which copies of MODEL answer as it does, and independently trained models do not.
+
+    Keep keys.npz secret. ownership.json says nothing of the keys but their digest: with --record it stands in the
+    ledger, which proves later that the keys were made before the dispute.
+    """
+    from bartizan.assess.budget import Budget
+    from bartizan.assess.evidence import as_bytes, write
+    from bartizan.assess.how import How
+    from bartizan.assess.theft.ownership import keys_for
+    from bartizan.core.errors import UsageError
+
+    whole = Budget(budget)
+    with ExitStack() as stack:
+        say = progress(stack)
+        found, target = opened(model, data, say, trust=trust, weights=weights, train=train)
+        keys = keys_for(target, found, How(0.0, seed=seed, budget=whole, progress=lambda text: say("own", text)))
+    commitment: Json = keys.as_json()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write(out / KEYS, keys.content())
+        write(out / COMMITMENT, as_bytes(commitment))
+    except OSError as error:
+        raise UsageError(f"{out}: cannot be written ({error.strerror}); choose another folder by --out") from error
+    if record:
+        _committed(home, commitment)
+    click.echo(_told(commitment))
+    return 0
+
+
+def _committed(home: Path | None, commitment: Json) -> None:
+    from bartizan.home import Home
+
+    event = {
+        "event": "ownership-keys",
+        "exchange": "",
+        "model": commitment["model"],
+        "keys": commitment["keys"],
+        "keys_sha256": commitment["keys_sha256"],
+    }
+    with Home.open(home) as opened_home:
+        opened_home.record(event)
+
+
+def _told(commitment: Json) -> str:
+    met = commitment["independent_matches"]
+    lines = [
+        f"{commitment['keys']} keys, sha256 {commitment['keys_sha256']}",
+        f"{len(met)} independent models meet {min(met)} to {max(met)} of them; "
+        f"{commitment['false_claims']['hits']} of {commitment['false_claims']['of']} would be claimed wrongly",
+    ]
+    lines += [
+        f"  {one['done']}: {one['matches']}, p = {one['p_value']:.2g}{'' if one['claimed'] else ', not claimed'}"
+        for one in commitment["survives"]
+    ]
+    return "\n".join(lines)
+
+
+@click.command(epilog=CLAIM)
+@click.argument("keys", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("suspect", metavar="SUSPECT")
+@click.option("--trust", is_flag=True, help="Load a pickle, which runs code of whoever made it.")
+@click.option("--weights", type=options.FILE, metavar="FILE", help="Weights for module:factory, as safetensors.")
+@click.option(
+    "--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print."
+)
+def claim(keys: Path, suspect: str, trust: bool, weights: Path | None, format_: str) -> int:
+    """Say how probable it is that an independent model answers the keys as SUSPECT does.
+
+    KEYS is a folder that `bartizan assess own` wrote. A claim is worth something where its digest was committed to a
+    ledger before the suspect appeared: `bartizan ledger` shows the record.
+    """
+    from bartizan.assess.data import Data, Form
+    from bartizan.assess.evidence import as_bytes, read_json
+    from bartizan.assess.opening import target_of
+    from bartizan.assess.theft.ownership import CLAIM as BELOW
+    from bartizan.assess.theft.ownership import from_files, matches, p_value
+    from bartizan.core.errors import UsageError
+
+    file = keys / KEYS
+    if not file.is_file() or file.stat().st_size > MAX_BYTES:
+        raise UsageError(f"{file} is missing or larger than keys can be; `bartizan assess own` writes it")
+    known = from_files(read_json(keys / COMMITMENT), file.read_bytes())
+    form = Form.TABLE if known.rows.ndim == 2 else Form.IMAGES
+    data = Data(form, "", x_test=known.rows, y_test=known.labels)
+    target = target_of(suspect, data, trust=trust, weights=weights)
+    met = matches(target, known.rows, known.labels)
+    p = p_value(met, known.independent)
+    value = {
+        "keys": len(known.labels),
+        "matches": met,
+        "independent_matches": list(known.independent),
+        "p_value": p,
+        "claimed": p < BELOW,
+    }
+    if format_ == "json":
+        sys.stdout.buffer.write(as_bytes(value))
+        sys.stdout.flush()
+    else:
+        said = "it is claimed to be a copy" if p < BELOW else "an independent model could answer like this"
+        others = f"{len(known.independent)} independent models met {min(known.independent)} to {max(known.independent)}"
+        click.echo(f"{met} of {len(known.labels)} keys are met, {others}: p = {p:.2g}, {said}")
+    return 1 if p < BELOW else 0
