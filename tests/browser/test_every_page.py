@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from ai_in_use import CANDIDATE, asked_for, decided, told
+from assessed import recorded
 from browsing import AXED, HEIGHT, THEMES, WIDTHS, Contexts, Watch, kept, look, pale, press, violations
 from playwright.sync_api import Page, expect
 from scene import Day, Scene, ordinary, scene
@@ -64,6 +65,7 @@ NAMED: Mapping[str, Named] = {
     "/events/{id}/exception": Named(of("/events/{exchange}/exception", "redact")),
     "/ledger/forget/{pseudonym}": Named(person("/ledger/forget/{}")),
     "/ledger/proof/{exchange}": Named(of("/ledger/proof/{exchange}", "redact")),
+    "/models/{name}": Named(lambda up, day: ["/models/digits.onnx"]),
     "/mine/{id}": Named(of("/mine/{case}", "justify", "two"), MARA),
     "/people/{pseudonym}": Named(person("/people/{}")),
     "/policy/clause/{clause}": Named(lambda up, day: ["/policy/clause/no-secrets-out"]),
@@ -97,6 +99,7 @@ MORE = (
     "/use?show=waiting&sort=sent&range=365d",
     "/use?q=nothing-like-it",
     "/use/nothing",
+    "/models/nothing",
     "/use/restriction?hosts=chat.deepseek.com%0Aexample.org",
     "/coach/deepseek",
 )
@@ -112,6 +115,9 @@ def up(chromium: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 def day(up: Scene) -> Day:
     made = ordinary(up)
     used(up)
+    for share in (0.31, 0.76):
+        recorded(up.home, "digits", {"accuracy": 0.98, "robust_accuracy": share, "stolen_fidelity": 0.94})
+    recorded(up.home, "spam", trusted=False, missing="poison")
     up.account(MARA)
     up.seen(made.exchanges["two"])
     return made

@@ -48,6 +48,7 @@ BROKEN = (
     ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, MemoryError, OSError, RuntimeError,
     TypeError, ValueError,
 )  # fmt: skip
+LEAST_S = 0.1  # A check that has less does not begin.
 AT_MOST = 2000  # Test rows that the accuracy is taken over.
 
 
@@ -171,6 +172,9 @@ def _one(
 ) -> Json | None:
     """One check: its section, or None with the reason among the `missing`."""
     began, cpu = time.monotonic(), _cpu_seconds()
+    if how.budget.left < LEAST_S:
+        missing[name] = "no time was left for it: give a larger --budget, or fewer --checks"
+        return None
     how.progress("begins")
     try:
         result = run(name, target, data, how)

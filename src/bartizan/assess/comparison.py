@@ -106,8 +106,8 @@ def paired(before: list[bool], after: list[bool]) -> Paired:
 def outcomes(result: Result, target: Target, data: Data) -> Json:
     """Of each row that was attacked whether its answer was right and stayed so: what `compared` pairs.
 
-    For results that do not say so themselves and looked at the first test rows, of models that may be asked any time. Nothing where the counts do not agree
-    with the result's own: then it looked at others.
+    For results that do not say so themselves and looked at the first test rows, of models that may be asked any time.
+    Nothing where the counts do not agree with the result's own: then it looked at others.
     """
     import numpy as np
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bartizan.assess.assessment import Assessment
     from bartizan.core.decision import Decision
     from bartizan.core.subject import Subject
+    from bartizan.home import Home
     from bartizan.home.recording import Recorder
     from bartizan.policy.model import Policy
 
@@ -42,7 +43,7 @@ class Judged:
 class Judge:
     """Judges assessments by the policy of a home, and records them there where that is wanted."""
 
-    def __init__(self, home: Path | None, record: bool, fail_on: str) -> None:
+    def __init__(self, home: Home | Path | None, record: bool, fail_on: str) -> None:
         """Raises PolicyError and ConfigError before anything is measured. Opens the home if it is to be written to."""
         self._stack = ExitStack()
         self._fail_on = None if fail_on == "never" else Severity[fail_on.upper()]
@@ -53,7 +54,7 @@ class Judge:
             self._recorder = self._stack.enter_context(Recorder(home, DOOR))
             self._loop = self._recorder.loop
         else:
-            config = options.settings(home)
+            config = options.settings(home if isinstance(home, Path) else None)
             self._loop = under(*policy_text(config), config.detectors)
 
     def __enter__(self) -> Judge:

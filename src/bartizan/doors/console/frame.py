@@ -63,7 +63,10 @@ def _menu(asked: Asked) -> tuple[Item, ...]:
 
 def _disciplines() -> tuple[tuple[str, tuple[Item, ...]], ...]:
     """The pages of one discipline each."""
-    return (("Secure AI use", (Item("/use", "AI use", "speech"),)),)
+    return (
+        ("Secure AI use", (Item("/use", "AI use", "speech"),)),
+        ("Securing AI", (Item("/models", "Models", "cube"),)),
+    )
 
 
 def _system(asked: Asked) -> tuple[Item, ...]:

@@ -1,7 +1,7 @@
 // Keys, copying, and nothing that a page cannot do without it.
 (function () {
   "use strict";
-  var going = false, goTo = { o: "/", l: "/live", e: "/events", r: "/review", u: "/use", p: "/policy", d: "/ledger", s: "/settings" };
+  var going = false, goTo = { o: "/", l: "/live", e: "/events", r: "/review", u: "/use", m: "/models", p: "/policy", d: "/ledger", s: "/settings" };
 
   function typing(target) {
     return target.isContentEditable || (/^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) && !/^(checkbox|radio)$/.test(target.type));
