@@ -99,7 +99,7 @@ def bared(view: View, probe: Array) -> View:
     if getattr(module, "random", ()):
         context = (lambda: _calm(module.mode)) if hasattr(module, "mode") else (lambda: Softened(calm=True))
     made = View(view.name, module, 1.0, context)
-    spread = float(made.scores(torch.from_numpy(probe)).double().std(dim=1).median())
+    spread = float(made.scores(torch.tensor(probe)).double().std(dim=1).median())
     return replace(made, scale=max(spread, 1e-30) / SPREAD)
 
 

@@ -41,7 +41,7 @@ def penultimate(target: Target, x: Array, most: int = 60_000) -> Array | None:
     net, parts = target.module(), []
     with torch.no_grad(), Watch() as watch:
         for at in range(0, len(x), 512):
-            rows = torch.from_numpy(np.ascontiguousarray(x[at : at + 512], dtype=np.float32))
+            rows = torch.from_numpy(np.array(x[at : at + 512], dtype=np.float32, order="C"))
             watch.rows, watch.seen = len(rows), None
             net(rows)
             if watch.seen is None or watch.seen.shape[1] > WIDEST or watch.seen.shape[1] < 4:
