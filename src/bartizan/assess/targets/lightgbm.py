@@ -183,6 +183,8 @@ def read_text(text: str) -> Text:
     read = Text(header, trees, dict(inside))
     if read.outputs < 1 or not 0 < read.features <= 1 << 20 or len(trees) % read.outputs:
         raise ValueError("its numbers of trees, classes and features do not agree")
+    if any(len(header.get(key, "").split()) != read.features for key in ("feature_names", "feature_infos")):
+        raise ValueError("its names of features are not as many as its features")
     return read
 
 

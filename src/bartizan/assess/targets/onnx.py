@@ -160,7 +160,7 @@ def _session(onnxruntime: Any, model: Path | bytes, name: str) -> Any:
     options.log_severity_level = 4
     try:
         source = str(model) if isinstance(model, Path) else model
-        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except _failures() as error:
         raise UsageError(f"{name} cannot be run by ONNX Runtime: {_first_line(error)}") from None
 

@@ -17,6 +17,8 @@ import numpy as np
 from bartizan.assess.errors import Missing
 from bartizan.assess.forest import Forest, Tree
 from bartizan.assess.target import Array, Linear, Output, Target
+from bartizan.assess.targets import ubjson
+from bartizan.assess.targets.boosters import sound
 from bartizan.assess.targets.tables import labels_of, margins, row_shape
 from bartizan.core.errors import UsageError
 
@@ -39,14 +41,13 @@ def open_xgboost(path: Path, rows: Array | None) -> Target:
     except ImportError:
         raise Missing("xgboost-cpu", "an XGBoost model") from None
     raw = path.read_bytes()
-    if path.suffix == ".json":
-        try:
-            json.loads(raw)  # The library's own words for what is no JSON are three screens of C++.
-        except (ValueError, RecursionError):
-            raise UsageError(f"{path.name} is not a JSON file") from None
+    try:
+        content = sound(json.loads(raw) if path.suffix == ".json" else ubjson.loads(raw))
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
+        raise UsageError(f"{path.name} is not an XGBoost model that holds together") from None
     booster = xgboost.Booster({"nthread": 1, "verbosity": 0})
     try:
-        booster.load_model(bytearray(raw))
+        booster.load_model(bytearray(json.dumps(content).encode()))
     except xgboost.core.XGBoostError:
         raise UsageError(f"{path.name} is not a model that XGBoost can read") from None
     return of_booster(booster, path.name, hashlib.sha256(raw).hexdigest(), rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import xgboost
 
+from bartizan.assess.targets import ubjson
 from bartizan.assess.targets.opening import open_target
 from bartizan.core.errors import UsageError
 
@@ -78,3 +80,39 @@ def test_what_is_no_classifier_is_one_sentence(tmp_path: Path) -> None:
             open_target(str(tmp_path / name))
     with pytest.raises(UsageError, match="no classification"):
         open_target(str(grown(tmp_path / "m.json", X[:, 1] > 0, objective="reg:squarederror")))
+
+
+def test_a_tree_that_leads_out_of_itself_never_reaches_the_library(tmp_path: Path) -> None:
+    path = grown(tmp_path / "m.json", Y > 0, ["q", "q", "q", "q", "c"], objective="binary:logistic", max_depth=3)
+    plain = json.loads(path.read_text())
+    booster = plain["learner"]["gradient_booster"]["model"]
+    tree = next(one for one in booster["trees"] if one["categories"])
+    changes = [
+        (tree["left_children"], 0, 10**6), (tree["left_children"], 0, 0), (tree["right_children"], 1, -1),
+        (tree["split_indices"], 0, 999), (tree["categories"], 0, -5), (tree["categories_sizes"], 0, 10**6),
+        (tree["categories_nodes"], 0, 10**6), (tree["tree_param"], "size_leaf_vector", "6"),
+        (booster["tree_info"], 0, 7),
+        (booster["gbtree_model_param"], "num_trees", "99"), (booster["gbtree_model_param"], "num_parallel_tree", "4"),
+        (tree, "default_left", []), (plain["learner"]["learner_model_param"], "num_feature", "-3"),
+        (plain["learner"], "feature_types", ["c"]), (plain["learner"]["learner_model_param"], "num_target", "2"),
+    ]  # fmt: skip
+    for holder, key, value in changes:
+        before, holder[key] = holder[key], value
+        path.write_text(json.dumps(plain))
+        with pytest.raises(UsageError, match="holds together"):
+            open_target(str(path))
+        holder[key] = before
+    path.write_text(json.dumps(plain))
+    assert open_target(str(path)).forest is not None
+
+
+def test_binary_files_are_read_as_the_library_reads_them(tmp_path: Path) -> None:
+    first = ubjson.loads(grown(tmp_path / "m.ubj", Y > 0, objective="binary:logistic").read_bytes())
+    second = json.loads(grown(tmp_path / "m.json", Y > 0, objective="binary:logistic").read_text())
+    trees = [one["learner"]["gradient_booster"]["model"]["trees"][0] for one in (first, second)]
+    assert trees[0].keys() == trees[1].keys()
+    np.testing.assert_array_equal(np.float32(trees[0]["split_conditions"]), np.float32(trees[1]["split_conditions"]))
+    assert ubjson.loads(b"[i\x01TFZSi\x02abU\xff]") == [1, True, False, None, "ab", 255]
+    for raw in (b"", b"[", b"[#L" + b"\x7f" * 8, b"{Si\x01", b"[" * 99, b"[$d#l\x7f\xff\xff\xff", b"?"):
+        with pytest.raises(ValueError):
+            ubjson.loads(raw)
