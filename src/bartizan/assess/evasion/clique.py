@@ -18,6 +18,8 @@ from bartizan.assess.target import Array
 Clock = Callable[[], bool]  # true once the time is spent
 MERGED = 3.0  # Merging two trees may make this many times their leaves: 500 × 64 leaves in .17 s a row; 0: over 8 s.
 
+MOST = 2000  # leaves after merging: tables have its square. 400: 500 × 64 leaves are not decided in 8 s.
+
 
 @dataclass(frozen=True, slots=True)
 class Company:
@@ -83,7 +85,7 @@ def cliques(
         filtered = _filtered(whole.of(alive), least)
         if filtered is None:
             continue
-        merged = _merged(*filtered, least)
+        merged = _merged(*filtered, least, spent)
         if merged is None:
             continue
         part, best = merged
@@ -125,10 +127,10 @@ def _filtered(part: Company, least: float) -> tuple[Company, Array] | None:
         part = part.of(alive)
 
 
-def _merged(part: Company, best: Array, least: float) -> tuple[Company, Array] | None:
+def _merged(part: Company, best: Array, least: float, spent: Clock) -> tuple[Company, Array] | None:
     """Pairs of trees as one, where their best leaves do not meet; None where that shows that there is no clique."""
     while True:
-        pairs = _pairs(part)
+        pairs = _pairs(part) if not spent() else []
         if not pairs:
             return part, best
         filtered = _filtered(_joined(part, pairs), least)
@@ -149,11 +151,14 @@ def _pairs(part: Company) -> list[tuple[int, int]]:
     first, second = np.nonzero(np.triu(few & (loss > 1e-12), 1))
     found: list[tuple[int, int]] = []
     taken: set[int] = set()
+    total = len(part.value)
     for k in np.argsort(-loss[first, second], kind="stable"):
         one, other = int(first[k]), int(second[k])
-        if one not in taken and other not in taken:
+        more = int(counts[one, other] - sizes[one] - sizes[other])
+        if one not in taken and other not in taken and (more <= 0 or total + more <= MOST):
             found.append((one, other))
             taken |= {one, other}
+            total += more
     return found
 
 
