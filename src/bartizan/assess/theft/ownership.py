@@ -14,7 +14,7 @@ import io
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from math import sqrt
+from math import log, sqrt
 
 import numpy as np
 
@@ -30,11 +30,9 @@ from bartizan.assess.theft.thieves import Copy, Thief, thief_for
 from bartizan.core.errors import UsageError
 
 KEYS, CANDIDATES = 100, 4000
-INDEPENDENT, CHOOSERS, LEAST = (
-    42,
-    12,
-    8,
-)  # Independent models, those that choose, and without how many there is no test.
+INDEPENDENT, CHOOSERS = 42, 12  # Independent models, and those of them that choose.
+LEAST = 8  # Independent models without which there is no test.
+LEAST_SPREAD = 0.2  # Of log-odds: what 100 coins have.
 COPIES = 3
 QUERIES = 500  # Of the copies that help to choose.
 SURE = 0.5  # What the original gives the likeliest class of a key at least.
@@ -84,13 +82,21 @@ def matches(target: Target, rows: Array, labels: Array) -> int:
     return int((target.labels(rows) == labels).sum())
 
 
-def p_value(met: int, independent: Sequence[int]) -> float:
-    """The chance that one more independent model meets so many keys: Student's t of a new value of the same spread."""
+def p_value(met: int, independent: Sequence[int], keys: int = KEYS) -> float:
+    """The chance that one more independent model meets so many keys: Student's t of a new value, on log-odds.
+
+    Models that agree on some keys agree on others like them, so that counts spread more than coins would; log-odds of
+    the share that is met spread evenly, and their spread is measured on independent models, not assumed.
+    """
     from scipy.stats import t
 
-    values = np.asarray(independent, np.float64)
-    spread = max(float(values.std(ddof=1)), 1.0)  # Counts of keys: never surer than one key.
-    return float(t.sf((met - values.mean()) / (spread * sqrt(1 + 1 / len(values))), len(values) - 1))
+    values = np.array([_log_odds(one, keys) for one in independent])
+    spread = max(float(values.std(ddof=1)), LEAST_SPREAD)
+    return float(t.sf((_log_odds(met, keys) - values.mean()) / (spread * sqrt(1 + 1 / len(values))), len(values) - 1))
+
+
+def _log_odds(met: int, keys: int) -> float:
+    return log((met + 0.5) / (keys - met + 0.5))
 
 
 def keys_for(target: Target, data: Data, how: How) -> Keys:
@@ -119,13 +125,23 @@ def keys_for(target: Target, data: Data, how: How) -> Keys:
     agreed = np.stack([one == labels for one in independent]).astype(float)
     half = min(CHOOSERS, len(agreed) // 2)
     copied = np.mean([one.logits(candidates).argmax(axis=1) == labels for one in copies], axis=0)
-    chosen = np.argsort(-(copied - agreed[:half].mean(axis=0)), kind="stable")[:KEYS]
+    chosen = _chosen(copied - agreed[:half].mean(axis=0), labels)
     met = [int(count) for count in agreed[half:, chosen].sum(axis=1)]
-    wrong = sum(p_value(one, met[:at] + met[at + 1 :]) < CLAIM for at, one in enumerate(met))
+    wrong = sum(p_value(one, met[:at] + met[at + 1 :], len(chosen)) < CLAIM for at, one in enumerate(met))
     rows, answers = candidates[chosen], labels[chosen]
     survives = _survives(target, data, thief.settled(copies[0]), pool, rows, answers, met, how)
     rate = clopper_pearson(wrong, len(met))
     return Keys(target.digest, rows, answers, tuple(met), rate, survives, target.refit.recipe)
+
+
+def _chosen(worth: Array, labels: Array) -> Array:
+    """The best keys, as many of each label as there are: whoever leans to one class meets no more of them."""
+    order = np.argsort(-worth, kind="stable")
+    rank = np.empty(len(order), np.int64)
+    for label in np.unique(labels):
+        here = order[labels[order] == label]
+        rank[here] = np.arange(len(here))
+    return np.asarray(order[np.argsort(rank[order], kind="stable")][:KEYS])
 
 
 def _between(pool: Array, draw: np.random.Generator) -> Array:
@@ -182,7 +198,7 @@ def _survives(
             counts[name] = int((copy.logits(rows).argmax(axis=1) == labels).sum())
     if target.module is not None and not how.budget.spent:
         counts |= _changed(target, data, rows, labels, how)
-    return {name: (count, p_value(count, met)) for name, count in counts.items()}
+    return {name: (count, p_value(count, met, len(labels))) for name, count in counts.items()}
 
 
 def _changed(target: Target, data: Data, rows: Array, labels: Array, how: How) -> dict[str, int]:
