@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from bartizan.assess.target import Array, Target
 
 SHOWN = 10
+WRONG = "none"  # What stands in `attack` for rows that the model gets wrong as they are.
 FILE = "adversarial.npz"
 TRIGGERS = "triggers.npz"
 MAX_TRIGGERS = 12
@@ -69,6 +70,8 @@ def worst(folder: Path, data: Data, target: Target) -> list[Example]:
     turn = {int(label): 0 for label in np.unique(data.y_test)}
     order: list[tuple[int, int, int]] = []
     for at in np.argsort(distance, kind="stable"):
+        if attack[at] == WRONG:
+            continue
         label = int(data.y_test[index[at]])
         order.append((turn[label], len(order), int(at)))
         turn[label] += 1

@@ -143,7 +143,7 @@ def claim(keys: Path, suspect: str, trust: bool, weights: Path | None, format_: 
     data = Data(form, "", x_test=known.rows, y_test=known.labels)
     target = target_of(suspect, data, trust=trust, weights=weights)
     met = matches(target, known.rows, known.labels)
-    p = p_value(met, known.independent)
+    p = p_value(met, known.independent, len(known.labels))
     value = {
         "keys": len(known.labels),
         "matches": met,

@@ -119,10 +119,16 @@ def rate_in(section: Mapping[str, Any], *names: str) -> Share | None:
     return next((found for value in inner if (found := rate_in(value, *names)) is not None), None)
 
 
+def _number(rate: Share | None, otherwise: float | None) -> str:
+    if rate is not None:
+        return percent(rate.share)
+    return percent(otherwise) if otherwise is not None else ""
+
+
 def _evasion(report: Report) -> Gauge:
     section, how = _section(report, "evasion"), report["how"]
     rate = rate_in(section, "robust", "robust_accuracy")
-    number = percent(rate.share) if rate is not None else ""
+    number = _number(rate, measure(report, "evasion", "robust_accuracy"))
     where = f"of answers are right within {how['eps']:g} ({how['norm']})"
     lead = (
         f"{'at most ' if section.get('trusted', True) is not True else ''}{number} of its answers survive small changes"
@@ -132,7 +138,7 @@ def _evasion(report: Report) -> Gauge:
 
 def _privacy(report: Report) -> Gauge:
     rate = rate_in(_section(report, "privacy"), "tpr_at_1pct", "membership_tpr_at_1pct")
-    number = percent(rate.share) if rate is not None else ""
+    number = _number(rate, measure(report, "privacy", "membership_tpr_at_1pct"))
     question = "of training rows are told, at 1 % false alarms"
     return _gauge(report, "privacy", "Privacy", question, rate, number, f"{number} of its training rows can be told")
 
@@ -140,7 +146,7 @@ def _privacy(report: Report) -> Gauge:
 def _theft(report: Report) -> Gauge:
     rate = rate_in(_section(report, "theft"), "fidelity", "stolen_fidelity")
     queries = measure(report, "theft", "stolen_queries")
-    number = percent(rate.share) if rate is not None else ""
+    number = _number(rate, measure(report, "theft", "stolen_fidelity"))
     asked = f" by {queries:,.0f} queries" if queries is not None else ""
     question = f"of new rows get the same answer from a copy made{asked}"
     return _gauge(report, "theft", "Theft", question, rate, number, f"a copy agrees with it on {number} of new rows")

@@ -81,9 +81,13 @@ def records(rows: object) -> str:
     if not isinstance(rows, list) or not rows or not all(isinstance(row, Mapping) for row in rows):
         return ""
     names = list(dict.fromkeys(name for row in rows for name in row))
-    return table(
-        [str(name).replace("_", " ") for name in names], ([told(row.get(name)) for name in names] for row in rows)
-    )
+    heads = [str(name).replace("_", " ") for name in names]
+    numbers = [n for n, name in enumerate(names) if all(_plain_number(row.get(name)) for row in rows)]
+    return table(heads, ([told(row.get(name)) for name in names] for row in rows), numbers)
+
+
+def _plain_number(value: object) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def everything(section: Mapping[str, Any], skip: Iterable[str] = (), depth: int = 0) -> str:

@@ -145,8 +145,8 @@ def _provenance(report: Report) -> Iterator[str]:
     yield '<section><h2>What this rests on</h2><div class="card">'
     yield facts(
         [
-            ("Model", f"{text(model['path'])}<br><code>{text(model['sha256'] or 'no digest: not a file')}</code>"),
-            ("Data", f"<code>{text(data['sha256'])}</code>"),
+            ("Model", f"{text(model['path'])}<br>{_digest(model['sha256'] or 'no digest: not a file')}"),
+            ("Data", _digest(data["sha256"])),
             ("Answers", text(model["output"])),
             ("Trained anew", text(model["recipe"] or "cannot be: checks that need it say so")),
             ("Noticed", "<br>".join(text(one) for one in [*model["notes"], *data["notes"]])),
@@ -160,11 +160,13 @@ def _provenance(report: Report) -> Iterator[str]:
     files = [(name, one) for section in _sections(report) for name, one in section.get("files", {}).items()]
     if files:
         yield "<h3>Evidence that can be judged again</h3>"
-        yield table(
-            ("file", "sha256"), ([f"<code>{text(name)}</code>", f"<code>{text(one)}</code>"] for name, one in files)
-        )
+        yield table(("file", "sha256"), ([f"<code>{text(name)}</code>", _digest(one)] for name, one in files))
     yield "</div></section>"
 
 
 def _sections(report: Report) -> list[Mapping[str, Any]]:
     return [report[check] for check in report["how"]["checks"] if check in report]
+
+
+def _digest(value: object) -> str:
+    return f"<code class=digest>{text(value)}</code>"

@@ -13,6 +13,17 @@ from bartizan.report.assessment.rows import examples, triggers
 if TYPE_CHECKING:
     from bartizan.assess.examples import Shown
 
+DRAWN = (
+    "curve",
+    "certified_curve",
+    "attacks",
+    "corruptions",
+    "tests",
+    "outcomes",
+    "changes",
+    "cheapest_changes",
+    "worst",
+)
 Section = Mapping[str, Any]
 Part = Callable[[Report, "Shown"], Iterator[str]]
 
@@ -38,10 +49,12 @@ def evasion(report: Report, shown: Shown) -> Iterator[str]:
         yield f'<div class="card"><h3>Accuracy and strength</h3>{drawn}</div>'
     yield from _card("Attacks", records(section.get("attacks")))
     yield from _card("Changes that are no attack", _named_rates(section.get("corruptions")))
-    yield from _card("Tests of the evaluation itself", _tests(section))
     yield "</div>"
-    yield from examples(shown.rows, section.get("changes"))
-    yield _all(section, ("curve", "certified_curve", "attacks", "corruptions", "tests", "outcomes", "changes"))
+    yield from _card("Tests of the evaluation itself", _tests(section))
+    changes = {one.get("index"): str(one.get("words") or one.get("change") or "") for one in _changes(section)}
+    yield from examples(shown.rows, changes)
+    yield from _card("The cheapest changes that flip an answer", _cheapest(changes))
+    yield _all(section, DRAWN)
 
 
 def privacy(report: Report, shown: Shown) -> Iterator[str]:
@@ -181,22 +194,43 @@ def _robust_says(section: Section, eps: float) -> str:
     return f"{said}; {percent(certified.share)} are proven." if certified is not None else f"{said}."
 
 
+def _changes(section: Section) -> list[Mapping[str, Any]]:
+    return _mappings(section.get("cheapest_changes")) or _mappings(section.get("changes"))
+
+
+def _cheapest(changes: Mapping[object, str]) -> str:
+    return table(("row", "change"), [[told(row), text(words)] for row, words in changes.items() if words], (0,))
+
+
 def _named_rates(rows: object) -> str:
     found = [[text(one.get("name", "")), told(one.get("robust"))] for one in _mappings(rows)]
     return table(("change", "right answers"), found)
 
 
 def _tests(section: Section) -> str:
-    rows = [
-        [
-            f"<code>{text(one.get('check', ''))}</code>",
-            "passed" if one.get("passed") else "<strong>▲ failed</strong>",
-            text(one.get("effect", "")),
-            text(one.get("fix", "")),
-        ]
-        for one in _mappings(section.get("tests"))
+    """Those that failed first, with what was done about it; those that passed folded."""
+    tests = _mappings(section.get("tests"))
+    failed = [_test(one, one.get("fix", "")) for one in tests if not one.get("passed")]
+    passed = [_test(one, "") for one in tests if one.get("passed")]
+    if not tests:
+        return "".join(warnings(section))
+    count = f"{len(passed)} of {len(tests)} passed"
+    heads = ("test", "result", "what was seen", "what failing means", "what to do")
+    open_ = "" if failed else f"<p>All {len(passed)} passed.</p>"
+    folded = f"<details><summary>{count}</summary>{table(heads[:4], passed)}</details>" if passed else ""
+    return f"{open_}{table(heads, failed)}{folded}"
+
+
+def _test(one: Mapping[str, Any], fix: object) -> list[str]:
+    resolved = one.get("resolved")
+    result = "passed" if one.get("passed") else "resolved" if resolved else "<span class=failed>▲ failed</span>"
+    cells = [
+        f"<code>{text(one.get('check', ''))}</code>",
+        result,
+        text(one.get("seen", "")),
+        text(one.get("effect", "")),
     ]
-    return table(("test", "result", "what it means", "what to do"), rows) or "".join(warnings(section))
+    return [*cells, text(resolved or fix)] if not one.get("passed") else cells
 
 
 def _prices(rows: object) -> str:

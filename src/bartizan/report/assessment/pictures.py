@@ -5,8 +5,9 @@ from __future__ import annotations
 import struct
 import zlib
 from base64 import b64encode
-from html import escape
 from typing import TYPE_CHECKING
+
+from bartizan.report.assessment.markup import text
 
 if TYPE_CHECKING:
     from bartizan.assess.target import Array
@@ -16,7 +17,7 @@ MAX_SIDE = 512  # pixels; larger pictures are thinned
 
 def picture(row: Array, says: str) -> str:
     """An image of shape (height, width), (1, …) or (3, …), values 0 to 1, as an `<img>` with the picture inside."""
-    return f'<img class="pixels" alt="{escape(says)}" src="data:image/png;base64,{b64encode(png(row)).decode()}">'
+    return f'<img class="pixels" alt="{text(says)}" src="data:image/png;base64,{b64encode(png(row)).decode()}">'
 
 
 def change(before: Array, after: Array, says: str) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
+
+from bartizan.report.assessment.markup import text
 
 WIDTH, HEIGHT = 560, 300
 LEFT, RIGHT, TOP, BASE = 52, 548, 12, 258
@@ -65,14 +66,12 @@ def plot(curves: Sequence[Curve], x: Axis, y: Axis, says: str) -> str:
     drawn = [_thinned(curve) for curve in curves if curve.points]
     if not drawn:
         return ""
-    out = [f'<svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(says)}">']
+    out = [f'<svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{text(says)}">']
     out += _axes(x, y)
     for n, curve in enumerate(drawn):
         out += _curve(curve, x, y, n % 4)
     out.append("</svg>")
-    return (
-        f"<figure>{''.join(out)}{_legend(drawn)}<figcaption>{escape(says)}</figcaption>{_table(drawn, x, y)}</figure>"
-    )
+    return f"<figure>{''.join(out)}{_legend(drawn)}<figcaption>{text(says)}</figcaption>{_table(drawn, x, y)}</figure>"
 
 
 def bar(share: float, low: float, high: float, says: str) -> str:
@@ -80,7 +79,7 @@ def bar(share: float, low: float, high: float, says: str) -> str:
     at, begin, end = (min(1.0, max(0.0, value)) * 200 for value in (share, low, high))
     width = max(2.0, end - begin)
     return (
-        f'<svg class="bar" viewBox="0 0 200 14" role="img" aria-label="{escape(says)}" preserveAspectRatio="none">'
+        f'<svg class="bar" viewBox="0 0 200 14" role="img" aria-label="{text(says)}" preserveAspectRatio="none">'
         '<rect class="track" y="4" width="200" height="6" rx="3"/>'
         f'<rect class="fill" y="4" width="{_n(at)}" height="6" rx="3"/>'
         f'<rect class="range" x="{_n(min(begin, 200 - width))}" y="0" width="{_n(width)}" height="14" rx="2"/>'
@@ -97,8 +96,8 @@ def _axes(x: Axis, y: Axis) -> Iterable[str]:
         at = _n(LEFT + x.place(value) * (RIGHT - LEFT))
         yield f'<line class="grid" x1="{at}" x2="{at}" y1="{BASE}" y2="{BASE + 4}"/>'
         yield f'<text x="{at}" y="{BASE + 17}" text-anchor="middle">{x.tell(value)}</text>'
-    yield f'<text class="label" x="{RIGHT}" y="{HEIGHT - 6}" text-anchor="end">{escape(x.label)}</text>'
-    yield f'<text class="label" x="{LEFT}" y="{HEIGHT - 6}">↑ {escape(y.label)}</text>'
+    yield f'<text class="label" x="{RIGHT}" y="{HEIGHT - 6}" text-anchor="end">{text(x.label)}</text>'
+    yield f'<text class="label" x="{LEFT}" y="{HEIGHT - 6}">↑ {text(y.label)}</text>'
     yield f'<line class="axis" x1="{LEFT}" x2="{RIGHT}" y1="{BASE}" y2="{BASE}"/>'
 
 
@@ -130,7 +129,7 @@ def _legend(curves: Sequence[Curve]) -> str:
         return ""
     items = (
         f'<li><svg class="key" viewBox="0 0 26 8" aria-hidden="true"><path class="line c{n % 4}" d="M1 4H25"/></svg>'
-        f"{escape(curve.name)}</li>"
+        f"{text(curve.name)}</li>"
         for n, curve in enumerate(curves)
     )
     return f'<ul class="legend">{"".join(items)}</ul>'
@@ -145,9 +144,9 @@ def _table(curves: Sequence[Curve], x: Axis, y: Axis) -> str:
             low, high = bands.get(px, (None, None))
             between = f"{y.tell(low)} – {y.tell(high)}" if low is not None and high is not None else ""
             rows.append(
-                f"<tr><td>{escape(curve.name)}</td><td>{x.tell(px)}</td><td>{y.tell(py)}</td><td>{between}</td></tr>"
+                f"<tr><td>{text(curve.name)}</td><td>{x.tell(px)}</td><td>{y.tell(py)}</td><td>{between}</td></tr>"
             )
-    head = f"<tr><th scope=col>curve</th><th scope=col>{escape(x.label)}</th><th scope=col>{escape(y.label)}</th>"
+    head = f"<tr><th scope=col>curve</th><th scope=col>{text(x.label)}</th><th scope=col>{text(y.label)}</th>"
     return (
         "<details><summary>Show as table</summary><table><thead>"
         f"{head}<th scope=col>interval</th></tr></thead><tbody>{''.join(rows)}</tbody></table></details>"

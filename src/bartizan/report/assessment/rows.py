@@ -13,23 +13,19 @@ if TYPE_CHECKING:
     from bartizan.assess.examples import Example
     from bartizan.assess.target import Array
 
-MAX_COLUMNS = 12  # of a table's row that are shown, those that moved most
+MAX_COLUMNS = 6  # of a table's row that are shown, those that moved most
 MAX_WORDS = 400  # of a text
 
 
-def examples(rows: Sequence[Example], changes: object = None) -> Iterator[str]:
+def examples(rows: Sequence[Example], changes: Mapping[object, str]) -> Iterator[str]:
     """The rows that fell to the smallest changes. `changes`: what flips a row, in words, by its index."""
     if not rows:
         return
-    said = {one.get("index"): one.get("words", "") for one in changes if isinstance(one, Mapping)} if isinstance(
-        changes, list
-    ) else {}  # fmt: skip
     yield '<div class="card"><h3>Fell to the smallest changes</h3><div class="examples">'
     for one in rows:
         yield f'<div class="example">{_row(one)}<p><strong>{text(one.label)}</strong> became '
         yield f"<strong>{text(one.answer)}</strong></p>"
-        words = said.get(one.index)
-        if words:
+        if words := changes.get(one.index):
             yield f"<p>{text(words)}</p>"
         yield f'<p class="dim">row {one.index:,}, change {one.distance:.3g}, {text(one.attack)}</p></div>'
     yield "</div></div>"
@@ -70,10 +66,11 @@ def _columns(one: Example) -> str:
 
     before, after = np.asarray(one.before, np.float64).ravel(), np.asarray(one.after, np.float64).ravel()
     moved = np.nan_to_num(np.abs(after - before))
-    order = [int(at) for at in np.argsort(-moved, kind="stable")[:MAX_COLUMNS] if moved[at] > 0]
-    names = one.columns or ()
+    part = moved / np.maximum(np.nan_to_num(np.abs(before)), 1e-9)  # Columns have units of their own.
+    order = [int(at) for at in np.argsort(-part, kind="stable")[:MAX_COLUMNS] if moved[at] > 0]
+    names = one.columns
     rows = [
-        [text(names[at] if at < len(names) else f"column {at}"), f"{before[at]:.4g}", f"<mark>{after[at]:.4g}</mark>"]
+        [text(names[at] if at < len(names) else f"column {at}"), f"{before[at]:.5g}", f"<mark>{after[at]:.5g}</mark>"]
         for at in order
     ]
     more = int((moved > 0).sum()) - len(order)
