@@ -32,14 +32,14 @@ def cores() -> int:
 
 def results(
     jobs: Callable[[int], Callable[[], T] | None], budget: Budget, *, together: int = 2
-) -> Iterator[tuple[int, T, float]]:
+) -> Iterator[tuple[int, T | None, float]]:
     """(number, result, seconds) of jobs 0, 1, ... as they end, until there are none or no time for another.
+
+    The result of a job that failed is None; one that does not end in time gives nothing at all.
 
     Args:
         jobs: The job of a number, None: no more.
         together: Jobs are begun in groups of so many, or not at all.
-
-    A job that fails or does not end in time gives nothing.
     """
     at_once = cores()
     if at_once == 1:
@@ -71,8 +71,7 @@ def results(
                 ended.join()
                 seconds = time.monotonic() - began
                 took = max(seconds, 0.7 * took)
-                if result is not None:
-                    yield at, result[0], seconds
+                yield at, None if result is None else result[0], seconds
     finally:
         for connection, (_, late, _) in running.items():
             late.kill()
@@ -82,7 +81,7 @@ def results(
 
 def _here(
     jobs: Callable[[int], Callable[[], T] | None], budget: Budget, together: int
-) -> Iterator[tuple[int, T, float]]:
+) -> Iterator[tuple[int, T | None, float]]:
     number, took = 0, 0.0
     while (job := jobs(number)) is not None:
         if number % together == 0 and took * together > budget.left:

@@ -6,14 +6,12 @@ candidates ──▶ ask the target ──▶ its recipe, matched ──▶ shad
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from bartizan.assess.budget import Budget
 from bartizan.assess.data import Data
 from bartizan.assess.how import How
-from bartizan.assess.privacy import attacks
+from bartizan.assess.privacy.attacks import means, rmia
 from bartizan.assess.privacy.audit import Audit, audit
 from bartizan.assess.privacy.choosing import Chosen, choose
 from bartizan.assess.privacy.curve import curve
@@ -22,15 +20,15 @@ from bartizan.assess.privacy.personal import Carried, carried
 from bartizan.assess.privacy.pool import Pool, pool_of
 from bartizan.assess.privacy.reference import reference
 from bartizan.assess.privacy.result import Exposed, Privacy
-from bartizan.assess.privacy.shadows import Shadows, matched, train
+from bartizan.assess.privacy.scale import scale_of
+from bartizan.assess.privacy.shadows import Shadows, train
 from bartizan.assess.privacy.signals import Asking, Signals, asking
-from bartizan.assess.privacy.stacking import Table, table_of
+from bartizan.assess.privacy.stacking import table_of
 from bartizan.assess.target import Array, Target
 
 TRAINING = 0.72  # Of the time; the rest is for choosing among attacks.
 READING = 0.1
 SHOWN = 20
-APART = 2.0  # Times what shadows differ among themselves: from there on the target is not like them.
 
 
 def measure(target: Target, data: Data, how: How) -> Privacy:
@@ -51,15 +49,19 @@ def measure(target: Target, data: Data, how: How) -> Privacy:
     shadows = _shadows(target, pool, ask, own, how, notes)
     if shadows is None or len(shadows) < (2 if ask.marks is not None else 4):
         return _weaker(target, data, pool, own, shadows, words, notes, how)
-    table = table_of(shadows)
-    like, note = aligned(own, table)
-    if note:
-        notes.append(note)
+    scale = scale_of(shadows.signals)
+    if scale.apart(own, shadows.signals):
+        notes.append(
+            "the model is sure in another way than its shadow models, so that their recipe is not its own: the rates "
+            "hold for models trained by the recipe, and are an estimate for this one"
+        )
+    brought = tuple(map(scale.of, shadows.signals))
+    table = table_of(brought, shadows.inside)
     how.progress("choosing an attack on the shadow models")
-    chosen = choose(table, shadows.signals, like, how.seed, how.budget)
+    chosen = choose(table, brought, scale.of(own), how.seed, how.budget)
     known = pool.truth is not None
     said = curve(chosen.scores, pool.truth) if pool.truth is not None else chosen.curve
-    without = np.exp(attacks.means(table.sure, table.inside)[1])
+    without = np.exp(means(np.stack([one.sure for one in shadows.signals]), shadows.inside)[1])
     return Privacy(
         scores=chosen.scores,
         index=pool.index,
@@ -86,47 +88,12 @@ def _shadows(target: Target, pool: Pool, ask: Asking, own: Signals, how: How, no
         notes.append("the model cannot be trained anew here: a weaker attack ranked the candidates")
         return None
     time = Budget(how.budget.left * TRAINING)
-    refit = matched(pool, ask, own, target.refit, how.seed, time, how.progress)
-    made = train(pool, ask, refit, how.seed, time, how.progress)
+    made = train(pool, ask, own, target.refit, how.seed, time, how.progress)
     if made.failed:
-        notes.append(f"{made.failed} shadow models could not be trained in the time that was given")
+        notes.append(f"{made.failed} shadow models failed in training")
     if len(made) < 4:
         notes.append(f"{len(made)} shadow models fitted into the time: more time gives a stronger attack, and its rate")
     return made
-
-
-def aligned(own: Signals, table: Table) -> tuple[Signals, str]:
-    """The target's values in the shadows' distribution where it is another one, and what to say of that.
-
-    A recipe that differs gives a model that is surer or less sure of everything. Values are mapped by their rank among
-    the candidates: half of these should be members for the target as they are for every shadow.
-    """
-    odds = np.sort(table.values["odds"], axis=1)
-    middle = odds.mean(axis=0)
-    among = np.abs(odds - middle).mean(axis=1).max()
-    apart = float(np.abs(np.sort(own.odds) - middle).mean())
-    if apart <= APART * among + 0.02 * float(odds.std()):
-        return own, ""
-    mapped = replace(
-        own,
-        odds=_mapped(own.odds, own.odds, table.values["odds"]),
-        sure=_mapped(own.sure, own.sure, table.sure),
-        population=_mapped(own.population, own.sure, table.sure),
-        more={
-            name: _mapped(value, value, table.values[name]) if name in ("entropy", "around", "lowest") else value
-            for name, value in own.more.items()
-        },
-    )
-    return mapped, (
-        "the model was trained by another recipe than its shadow models: its certainty was brought to their scale, and "
-        "the rates hold for models trained by the recipe"
-    )
-
-
-def _mapped(values: Array, own: Array, shadows: Array) -> Array:
-    """By rank: the value that the shadows have on average where the target has this one."""
-    like = np.sort(shadows, axis=1).mean(axis=0)
-    return np.interp(values, np.sort(own), like)
 
 
 def _weaker(
@@ -134,17 +101,21 @@ def _weaker(
     notes: list[str], how: How,
 ) -> Privacy:  # fmt: skip
     """Two shadow models, or none: there is nothing to choose an attack on."""
+    said = tried = None
     if shadows is not None and len(shadows) == 2:
-        table = table_of(shadows)
-        like, _ = aligned(own, table)
-        scores, name = attacks.rmia(like.sure, table.sure, table.inside, like.population, table.population), "RMIA"
+        scale = scale_of(shadows.signals)
+        table, like = table_of(tuple(map(scale.of, shadows.signals)), shadows.inside), scale.of(own)
+        scores, name = rmia(like.sure, table.sure, table.inside, like.population, table.population), "RMIA"
+        said = tried = curve(table.values["odds"].reshape(-1), table.inside.reshape(-1))
+        notes.append("the rate is that of plain certainty on two shadow models; RMIA, which ranked, is mostly stronger")
     else:
         how.progress("models of another kind")
         scores, name = reference(pool, own, how.seed), "reference models of another kind"
     sure = own.more.get("sure_pair" if _averaged(target) else "sure_cut")
     if sure is not None:  # A place in the middle of two candidates names both: nothing else is as sure.
         scores, name = np.argsort(np.argsort(scores)) / len(scores) + 10 * sure, f"places of the trees, then {name}"
-    said = curve(scores, pool.truth) if pool.truth is not None else None
+    if pool.truth is not None:
+        said = curve(scores, pool.truth)
     return Privacy(
         scores=np.asarray(scores),
         index=pool.index,
@@ -152,11 +123,11 @@ def _weaker(
         attack=name,
         curve=said,
         known=pool.truth is not None,
-        independent=int(pool.truth.sum()) if pool.truth is not None else 0,
+        independent=int(pool.truth.sum()) if pool.truth is not None else len(pool) // 2,
         shadows=0 if shadows is None else len(shadows),
         shadow_seconds=0.0 if shadows is None else shadows.seconds,
         recipe=None if target.refit is None else target.refit.recipe,
-        tried=(),
+        tried=() if tried is None else (("confidence", tried),),
         exposed=_exposed(data, pool, np.asarray(scores), None, None),
         classes=(),
         dp=_audit(pool, np.asarray(scores), how, notes),

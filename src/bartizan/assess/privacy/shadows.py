@@ -4,14 +4,14 @@ Each row is in the training set of exactly one model of a pair, so after k model
 pair tells how long a model takes, and with that how many there will be.
 
 A recipe that is not the one the target was trained with gives shadows that remember more or less than it does. Where
-the recipe has a length (epochs), that is set so that a shadow is as much surer of its pool than of the population as
-the target is. What remains is said.
+the recipe has a length (epochs), each pair is as long as those before it say that it must be for a shadow to be as much
+surer of its pool than of the population as the target is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,8 +23,11 @@ from bartizan.assess.privacy.signals import Asking, Signals
 from bartizan.assess.target import Array, Refit, Target
 
 MOST = 64
-LONGEST, SHORTEST = 6.0, 0.25  # Times the epochs of the recipe.
-SEARCH = 0.25  # Of the time.
+ENOUGH = 6  # Models of about one length: others are left out.
+LONGEST, SHORTEST = 8.0, 0.2  # Times the epochs of the recipe.
+LENGTHS = 4
+STEP = 2.5
+CLOSE = 0.12
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,31 +54,49 @@ def halves(count: int, pairs: int, seed: int) -> Array:
     return made
 
 
-def train(pool: Pool, asking: Asking, refit: Refit, seed: int, budget: Budget, say: Callable[[str], None]) -> Shadows:
+def train(
+    pool: Pool, asking: Asking, target: Signals, refit: Refit, seed: int, budget: Budget, say: Callable[[str], None]
+) -> Shadows:
     """As many shadow models as there is time for, up to `MOST`."""
     inside = halves(len(pool), MOST // 2, seed)
-    found: dict[int, tuple[Signals, float]] = {}
-    tried = 0
+    length = _length(refit, pool, target)
+    lengths: dict[int, int | None] = {}  # of pairs, in epochs
+    found: dict[int, Signals] = {}
+    took: dict[int, float] = {}
+    failed = 0
 
     def job(number: int) -> Callable[[], Signals] | None:
-        nonlocal tried
         if number >= MOST:
             return None
-        tried = max(tried, number + 1)
-        return lambda: asking.ask(_fitted(pool, refit, inside[number], seed + 1 + number))
+        if number % 2 == 0:
+            lengths[number // 2] = None if length is None else length.next()
+        epochs = lengths[number // 2]
+        if number % 2 == 0 and epochs and took:
+            an_epoch = max(seconds / (lengths[at // 2] or 1) for at, seconds in took.items())
+            if an_epoch * epochs > budget.left:
+                return None
+        like: Any = refit if epochs is None or length is None or epochs == length.plain else longer_of(refit, epochs)
+        return lambda: asking.ask(_fitted(pool, like, inside[number], seed + 1 + number))
 
     for number, signals, seconds in results(job, budget):
-        found[number] = (signals, seconds)
+        if signals is None:
+            failed += 1
+            continue
+        found[number], took[number] = signals, seconds
+        epochs = lengths[number // 2]
+        if length is not None and epochs is not None:
+            length.tried.append((epochs, surer(signals)))
         say(f"{len(found)} shadow models")
-    whole = [
-        at for pair in range(MOST // 2) for at in (2 * pair, 2 * pair + 1) if {2 * pair, 2 * pair + 1} <= set(found)
-    ]
+    whole = [at for at in sorted(found) if at ^ 1 in found]
+    if length is not None and whole:
+        like_it = [at for at in whole if 0.5 <= (lengths[at // 2] or 1) / length.next() <= 2]
+        whole = like_it if len(like_it) >= ENOUGH else whole
     return Shadows(
-        tuple(found[at][0] for at in whole),
+        tuple(found[at] for at in whole),
         inside[whole],
-        float(np.mean([found[at][1] for at in whole])) if whole else 0.0,
-        refit.recipe,
-        tried - len(found),
+        float(np.mean([took[at] for at in whole])) if whole else 0.0,
+        refit.recipe if length is None or length.next() == length.plain else longer_of(refit, length.next()).recipe,
+        failed,
     )
 
 
@@ -91,64 +112,50 @@ def _fitted(pool: Pool, refit: Refit, inside: Array, seed: int) -> Target:
 
 
 def surer(signals: Signals) -> float:
-    """How much surer a model is of its pool than of rows it never saw: of half of it, it should be."""
+    """How much surer a model is of the pool, half of which it was trained on, than of rows it never saw; nats."""
     return float(np.maximum(signals.sure, -8).mean() - np.maximum(signals.population, -8).mean())
 
 
-def matched(
-    pool: Pool, asking: Asking, target: Signals, refit: Refit, seed: int, budget: Budget, say: Callable[[str], None]
-) -> Refit:
-    """The recipe with the length at which a shadow is as much surer as the target; as given where it has no length."""
-    longer: Any = getattr(refit, "longer", None)
-    if longer is None:
-        return refit
+def longer_of(refit: Refit, epochs: int) -> Any:
+    """The same recipe with so many epochs."""
+    longer: Any = getattr(refit, "longer")  # noqa: B009  Recipes of nets have it, others have no length.
+    return longer(epochs)
+
+
+@dataclass(slots=True)
+class Length:
+    """How many epochs a shadow needs to be as sure as the target (`wanted`); `plain` are those of the recipe."""
+
+    plain: int
+    wanted: float
+    tried: list[tuple[int, float]] = field(default_factory=list)
+
+    def next(self) -> int:
+        """The epochs of the next pair."""
+        known: dict[int, float] = {
+            epochs: float(np.mean([value for one, value in self.tried if one == epochs])) for epochs, _ in self.tried
+        }
+        if not known:
+            return self.plain
+        nearest = min(known, key=lambda one: abs(known[one] - self.wanted))
+        if abs(known[nearest] - self.wanted) <= CLOSE * max(abs(self.wanted), 0.02) or len(known) >= LENGTHS:
+            return nearest
+        if len(known) == 1:
+            best = nearest * (STEP if known[nearest] < self.wanted else 1 / STEP)
+        else:  # Along a line over the logarithm of the epochs.
+            low, high = sorted(sorted(known, key=lambda one: abs(known[one] - self.wanted))[:2])
+            slope = (known[high] - known[low]) / float(np.log(high / low))
+            if slope <= 1e-6:
+                return nearest
+            best = low * float(np.exp(np.clip((self.wanted - known[low]) / slope, -3, 3)))
+        whole = round(min(max(best, self.plain * SHORTEST, 1), self.plain * LONGEST))
+        return nearest if 0.8 <= whole / nearest <= 1.25 else whole
+
+
+def _length(refit: Refit, pool: Pool, target: Signals) -> Length | None:
+    """None where the recipe has no length."""
+    if not hasattr(refit, "longer"):
+        return None
     from bartizan.assess.targets.training import epochs_for
 
-    rows = len(pool) // 2 + len(pool.base_y)
-    plain = epochs_for(rows)
-    wanted = surer(target)
-    inside = halves(len(pool), 1, seed + 977)[0]
-    tried: dict[int, float] = {}
-    time = Budget(budget.seconds * SEARCH)
-    lengths = [plain, 3 * plain]
-    while lengths and not time.spent:
-        now = [one for one in lengths if one not in tried]
-
-        def job(number: int, now: list[int] = now) -> Callable[[], float] | None:
-            if number >= len(now):
-                return None
-            return lambda: surer(_plainly(asking, _fitted(pool, longer(now[number]), inside, seed + 977)))
-
-        before = len(tried)
-        for number, value, _ in results(job, time, together=1):
-            tried[now[number]] = value
-        say(f"a recipe of {_nearest(tried, wanted, plain)} epochs")
-        if len(tried) == before:
-            break
-        best = _between(tried, wanted, plain)
-        lengths = [] if any(0.8 <= best / one <= 1.25 for one in tried) or len(tried) > 4 else [best]
-    best = _between(tried, wanted, plain) if len(tried) > 1 else plain
-    return refit if 0.8 <= best / plain <= 1.25 else longer(best)
-
-
-def _plainly(asking: Asking, model: Target) -> Signals:
-    return replace(asking, around=asking.around if asking.labels_only else 0, marks=None).ask(model)
-
-
-def _nearest(tried: dict[int, float], wanted: float, plain: int) -> int:
-    return min(tried, key=lambda one: abs(tried[one] - wanted)) if tried else plain
-
-
-def _between(tried: dict[int, float], wanted: float, plain: int) -> int:
-    """Epochs for the wanted value, along a line over the logarithm of the epochs, within bounds."""
-    if len(tried) < 2:
-        best = float(plain)
-    else:
-        near = sorted(sorted(tried, key=lambda one: abs(tried[one] - wanted))[:2])
-        low, high = near
-        slope = (tried[high] - tried[low]) / np.log(high / low)
-        if slope <= 1e-6:
-            best = float(_nearest(tried, wanted, plain))
-        else:
-            best = float(low * np.exp(np.clip((wanted - tried[low]) / slope, -3, 3)))
-    return round(min(max(best, plain * SHORTEST, 1), plain * LONGEST))
+    return Length(epochs_for(len(pool) // 2 + len(pool.base_y)), surer(target))

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from bartizan.assess.privacy.attacks import lira, means, rmia
-from bartizan.assess.privacy.shadows import Shadows
 from bartizan.assess.privacy.signals import Signals
 from bartizan.assess.target import Array
 
@@ -40,17 +39,11 @@ class Table:
         return len(self.inside) // 2
 
 
-def table_of(shadows: Shadows) -> Table:
+def table_of(signals: Sequence[Signals], inside: Array) -> Table:
     """All shadows' signals, by name."""
-    names = tuple(shadows.signals[0].more)
-    values = {"odds": np.stack([one.odds for one in shadows.signals])}
-    values |= {name: np.stack([one.more[name] for one in shadows.signals]) for name in names}
-    return Table(
-        values,
-        np.stack([one.sure for one in shadows.signals]),
-        np.stack([one.population for one in shadows.signals]),
-        shadows.inside,
-    )
+    values = {"odds": np.stack([one.odds for one in signals])}
+    values |= {name: np.stack([one.more[name] for one in signals]) for name in signals[0].more}
+    return Table(values, np.stack([one.sure for one in signals]), np.stack([one.population for one in signals]), inside)
 
 
 def columns(table: Table, target: Signals, others: Array) -> Array:

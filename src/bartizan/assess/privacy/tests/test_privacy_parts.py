@@ -1,0 +1,164 @@
+"""The formulas of the attacks, the audit of epsilon, exposure by rank, what rows carry, jobs side by side."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from math import log2
+
+import numpy as np
+import pytest
+
+from bartizan.assess.budget import Budget
+from bartizan.assess.data import Data, Form
+from bartizan.assess.privacy import attacks
+from bartizan.assess.privacy.audit import audit, least_epsilon, p_value
+from bartizan.assess.privacy.canaries import exposures
+from bartizan.assess.privacy.curve import curve
+from bartizan.assess.privacy.forks import results
+from bartizan.assess.privacy.personal import carried
+from bartizan.assess.privacy.shadows import Length, halves
+from bartizan.assess.target import Array
+from bartizan.core.errors import UsageError
+
+# ---- rates
+
+
+def test_rows_with_one_score_fall_together() -> None:
+    member = np.array([True] * 50 + [False] * 50)
+    assert curve(np.zeros(100), member).share_at(0.5) == 0
+    assert curve(np.zeros(100), member).auc == pytest.approx(0.5)
+    assert curve(member.astype(float), member).share_at(0.001) == 1
+
+
+def test_few_others_make_no_rate() -> None:
+    member = np.arange(1500) < 500
+    found = curve(np.random.default_rng(0).random(1500), member)
+    assert found.enough_for(0.01) and not found.enough_for(0.001)
+    rate = found.rate_at(0.01)
+    assert rate.low <= rate.share <= rate.high and rate.share < 0.05
+
+
+# ---- attacks
+
+
+@pytest.fixture(scope="module")
+def world() -> tuple[Array, Array, Array, Array]:
+    """Log-odds of 2,000 rows, each as hard as it is, with members one higher; 8 shadows and a target."""
+    chance = np.random.default_rng(3)
+    hard = chance.normal(size=2000) * 3
+    inside = halves(2000, 4, 1)
+    member = chance.random(2000) < 0.5
+    shadows = hard + inside + 0.4 * chance.normal(size=(8, 2000))
+    return hard + member + 0.4 * chance.normal(size=2000), member, shadows, inside
+
+
+def test_each_row_is_in_half_of_the_shadows() -> None:
+    inside = halves(101, 3, 0)
+    assert (inside.sum(axis=0) == 3).all() and np.array_equal(inside[0], ~inside[1])
+
+
+def test_comparison_with_shadows_beats_certainty(world: tuple[Array, Array, Array, Array]) -> None:
+    target, member, shadows, inside = world
+    plain = curve(target, member).auc
+    assert curve(attacks.lira(target, shadows, inside), member).auc > plain + 0.2
+    assert curve(attacks.lira_offline(target, shadows, inside), member).auc > plain + 0.2
+    sure, others = -np.log1p(np.exp(-target)), -np.log1p(np.exp(-shadows))
+    for scores in (
+        attacks.rmia(sure, others, inside, sure[~member], others[:, ~member]),
+        attacks.rmia_offline(sure, others, inside, sure[~member], others[:, ~member], 0.3),
+    ):
+        assert curve(scores, member).auc > plain + 0.1
+
+
+# ---- differential privacy
+
+
+def test_right_guesses_bound_epsilon_and_guessing_does_not() -> None:
+    assert least_epsilon(50, 100, 1000, 0.0) == 0
+    assert 1.5 < least_epsilon(90, 100, 1000, 0.0) < 2.2  # log(90/10) is 2.2.
+    assert least_epsilon(90, 100, 1000, 1e-5) <= least_epsilon(90, 100, 1000, 0.0)
+    assert p_value(100, 100, 1000, 1.0, 0.1) == 1.0
+
+
+def test_a_false_claim_is_refuted_and_a_true_one_hardly_ever() -> None:
+    chance = np.random.default_rng(0)
+    refuted = 0
+    for _ in range(30):  # Randomised response with epsilon 1: the best that is allowed.
+        member = chance.random(500) < 0.5
+        said = np.where(chance.random(500) < 1 / (1 + np.exp(-1.0)), member, ~member)
+        scores = said + 0.1 * chance.random(500)
+        refuted += audit(scores, member, 1.0, 0.0).refuted
+    assert refuted <= 3
+    found = audit(member + 0.1 * chance.random(500), member, 1.0, 1e-6)
+    assert found.refuted and found.least > 3 and found.as_json()["refuted"] is True
+
+
+# ---- canaries
+
+
+def test_a_canary_that_was_learned_is_exposed_and_another_is_not() -> None:
+    def score(texts: Sequence[str]) -> Array:
+        return np.array([9.0 if text == "my number is 381-2277" else int(text[-4:]) / 1e4 for text in texts])
+
+    known, fresh = exposures(score, "my number is ###-####", ["my number is 381-2277", "my number is 555-5000"])
+    assert known.rank == 1 and known.bits == pytest.approx(log2(known.among))
+    assert 0.7 < fresh.bits < 1.4 and known.p_value < 0.001 < fresh.p_value
+    assert "381" not in str(known.as_json())
+
+
+@pytest.mark.parametrize(
+    ("template", "canary", "says"),
+    [("pin ####", "pin 12a4", "does not have the format"), ("pin #", "pin 1", "at least 100")],
+)
+def test_a_canary_of_no_format_is_refused(template: str, canary: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        exposures(lambda texts: np.zeros(len(texts)), template, [canary])
+
+
+# ---- what rows carry
+
+
+def test_personal_data_of_texts_is_counted_and_not_shown() -> None:
+    texts = np.array(
+        ["write to mara.lind@bank-of-north.com", "nothing here", "AKIA" + "QYLPMN5HHHFPZAM2"], dtype=object
+    )
+    found = carried(Data(Form.TEXT, "", x_train=texts), Budget(20))
+    assert found is not None and found.rows["personal.email"] == 1 and found.looked == 3 and found.whole
+    assert "mara" not in str(found.as_json())
+
+
+def test_named_values_of_a_table_are_counted_by_row() -> None:
+    x = np.array([[0, 1.5], [1, 2.5], [1, 3.5]], dtype=np.float32)
+    data = Data(Form.TABLE, "", x_train=x, columns=("contact", "size"),
+                categories={"contact": ("none", "mara.lind@bank-of-north.com")})  # fmt: skip
+    found = carried(data, Budget(20))
+    assert found is not None and found.rows == {"personal.email": 2} and found.looked == 3
+    assert carried(Data(Form.TABLE, "", x_train=x), Budget(20)) is None
+
+
+# ---- shadow models
+
+
+def test_a_recipe_finds_its_length() -> None:
+    length = Length(10, 0.6)
+    for _ in range(8):
+        epochs = length.next()
+        length.tried.append((epochs, 0.2 * float(np.log(epochs))))  # As sure as wanted at 20 epochs.
+    assert 15 <= length.next() <= 25
+    assert Length(10, 0.6, [(10, 0.61)]).next() == 10
+
+
+def test_jobs_give_results_failures_and_nothing_when_time_is_over() -> None:
+    def failing() -> int:
+        raise ValueError
+
+    def endless() -> int:
+        while True:
+            time.monotonic()
+
+    def job(number: int) -> Callable[[], int] | None:
+        return [lambda: 7, failing][number] if number < 2 else None
+
+    assert sorted(one[:2] for one in results(job, Budget(60), together=1)) == [(0, 7), (1, None)]
+    assert list(results(lambda number: endless if number < 2 else None, Budget(0.2))) == []
