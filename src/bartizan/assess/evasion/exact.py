@@ -111,6 +111,11 @@ def answers(solve: Solver, target: Target, data: Data, how: How) -> list[Answer]
         how.progress(f"{solve.name}: row {done + 1} of {len(waiting)}")
         each = Budget(min(how.budget.left, max(LEAST_S, 3 * how.budget.left / (len(waiting) - done))))
         _ask(solve, one, x[one.index], int(y[one.index]), how.eps, each)
+    late = [one for one in waiting if one.below < how.eps < one.above]
+    for done, one in enumerate(late):  # Once more, with all of the time that the others left.
+        if how.budget.left:
+            each = how.budget.part(1 / (len(late) - done))
+            _ask(solve, one, x[one.index], int(y[one.index]), how.eps, each)
     stuck: set[int] = set()
     curve = Budget(min(how.budget.left / 2, CURVE_S * (first.seconds - first.left) + LEAST_S))
     fine = 1.0 if how.norm == "l0" else how.eps * FINE
