@@ -121,8 +121,8 @@ class _Run:
         try:
             thief, rows, first = self._headline(thief, asked)
             steps: list[Callable[[], bool]] = [
-                lambda: self._first(thief, asked, first),
                 lambda: self._monitored(asked, rows),
+                lambda: self._first(thief, asked, first),
                 lambda: self._defended(thief, asked, rows),
                 lambda: self._more(thief, asked, rows),
                 lambda: self._worse(thief, len(rows)),
@@ -158,8 +158,11 @@ class _Run:
             except Spent as error:
                 self.notes.append(str(error))
                 break
-            rows = np.concatenate([rows, more])
+            before, rows = rows, np.concatenate([rows, more])
             losses.append([loss(one.logits(pool[more]), self._told(asked, more)) for one in copies])
+            self._kept(
+                copies[int(np.argmin(losses[-1]))], len(before), "even" if len(before) == len(first) else "active"
+            )
             thief = thief.wiser([sum(column) for column in zip(*losses, strict=True)])
         copy = self._point(thief, asked, rows, STOLEN, budget.part(BEST))
         return thief.settled(copy), rows, first
@@ -188,10 +191,16 @@ class _Run:
                 f"there was time for {copy.taught:.0%} of the training of the copy of {len(rows):,} answers; a larger "
                 "budget makes a better one"
             )
+        self._kept(copy, len(rows), picked, file)
+        return copy
+
+    def _kept(self, copy: Copy, queries: int, picked: str, file: str = "") -> None:
+        """A point of the curve, in the place of an earlier one of as many queries."""
+        file = file or f"stolen-{queries}.onnx"
         content = as_onnx(copy, self.judge.rows[:PROBED], self.target.classes, self.data.form is Form.TEXT)
         rate = self.judge.fidelity(copy)
-        self.points.append(Point(len(rows), rate, self.pool.name, self.answers.value, picked, file, content))
-        return copy
+        made = Point(queries, rate, self.pool.name, self.answers.value, picked, file, content)
+        self.points = [*(one for one in self.points if one.queries != queries), made]
 
     def _time_for(self, copies: float = 1.0) -> bool:
         return self.how.budget.left > self.longest * copies * 1.2

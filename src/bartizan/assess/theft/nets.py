@@ -54,7 +54,7 @@ class View:
 
     def rows(self, x: Array) -> torch.Tensor:
         """(n, c, h, w) float32."""
-        rows = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))
+        rows = torch.from_numpy(np.array(x, dtype=np.float32, order="C"))  # Memory of its own: x may be read-only.
         if self.last:
             return rows.permute(0, 3, 1, 2).contiguous()
         return rows.reshape(-1, self.channels, self.height, self.width)
