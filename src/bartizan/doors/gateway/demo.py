@@ -18,6 +18,7 @@ import click
 
 from bartizan import rules
 from bartizan.core.errors import UsageError
+from bartizan.doors.gateway.demo_models import broken
 from bartizan.doors.gateway.demo_usage import shadow
 
 if TYPE_CHECKING:
@@ -273,6 +274,7 @@ SCENES: dict[str, Callable[[Stage, Teller], object]] = {
     "review": reviews,
     "crowd": crowd,
     "shadow": shadow,
+    "forest": broken,
 }
 LEDGER = "ledger"  # The last scene: it ends the gateway.
 

@@ -56,7 +56,9 @@ def test_options_may_stand_before_the_model(here: Path, capsys: pytest.CaptureFi
 
 
 def test_what_was_asked_for_and_cannot_be_measured_is_exit_code_3(here: Path) -> None:
-    arguments = [str(here / "model.txt"), "--data", str(here / "rows.npz"), "--checks", "privacy", "--out"]
+    with np.load(here / "rows.npz") as rows:
+        np.savez(here / "test.npz", x_test=rows["x_test"], y_test=rows["y_test"])
+    arguments = [str(here / "model.txt"), "--data", str(here / "test.npz"), "--checks", "poison", "--out"]
     assert main(["assess", *arguments, str(here / "c")]) == 3
 
 

@@ -66,5 +66,5 @@ def test_every_scene_goes_as_told(
     code = main(["demo"])
     said = capsys.readouterr().out
     assert code == 0, said
-    assert said.count("✓") == 12 and "✗" not in said
+    assert said.count("✓") == 14 and "✗" not in said
     assert list(tmp_path.iterdir()) == []
