@@ -9,15 +9,11 @@ other check's result with it.
 
 from __future__ import annotations
 
-import platform
-import resource
 import tempfile
 import time
-import traceback
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,11 +21,22 @@ from bartizan.assess.budget import Budget
 from bartizan.assess.comparison import outcomes
 from bartizan.assess.errors import Spent
 from bartizan.assess.evidence import REPORT, Folder, Json, as_bytes
+from bartizan.assess.facts import (
+    accuracy_of,
+    cpu_seconds,
+    ended,
+    eps_for,
+    finding_of,
+    how_of,
+    key_of,
+    model_of,
+    told_of,
+    versions,
+)
 from bartizan.assess.options import Options, share
 from bartizan.core.errors import UsageError
 from bartizan.core.finding import Failure, Finding
 from bartizan.readers.assessment import CHECKS, SCHEMA, assessed, subject_of
-from bartizan.version import __version__
 
 if TYPE_CHECKING:
     from bartizan.assess.data import Data
@@ -39,17 +46,13 @@ if TYPE_CHECKING:
 
 Say = Callable[[str, str], None]  # (check, what it is at)
 Run = Callable[[str, "Target", "Data", "How"], "Result"]
-LIBRARIES = (
-    "numpy", "scipy", "torch", "scikit-learn", "onnx", "onnxruntime", "lightgbm", "xgboost-cpu", "xgboost", "skops",
-    "opacus",
-)  # fmt: skip
 # What the libraries below raise about models and data that nobody tried before.
 BROKEN = (
     ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, MemoryError, OSError, RuntimeError,
     TypeError, ValueError,
 )  # fmt: skip
 LEAST_S = 0.1  # A check that has less does not begin.
-AT_MOST = 2000  # Test rows that the accuracy is taken over.
+PROVING = 0.5  # Of what evasion leaves of its time, the part for certificates.
 
 
 def _silent(check: str, text: str) -> None:
@@ -89,6 +92,29 @@ class Assessment:
         return subject_of(assessed(self.report), self.report["model"]["name"])
 
 
+def _prove(section: Json, target: Target, data: Data, how: How) -> None:
+    """Adds what can be proven beside what attacks left, where the check did not prove it itself."""
+    from bartizan.assess.certify.certifying import certify
+    from bartizan.assess.measured import Rate
+
+    robust = section.get("robust")
+    if "proven" in section or "certified" in section or not isinstance(robust, dict) or how.budget.spent:
+        return
+    if target.kind == "http":  # Smoothing asks thousands of rows: not of somebody's endpoint by the way.
+        return
+    how.progress("certificates")
+    try:
+        found = certify(target, data, replace(how, budget=how.budget.part(PROVING)))
+    except (UsageError, Spent, *BROKEN) as error:
+        section["certificate"] = {"why_not": str(error) if isinstance(error, UsageError | Spent) else ended(error)}
+        return
+    rate = Rate(int(robust["hits"]), int(robust["of"]), float(robust["low"]), float(robust["high"]))
+    section["certificate"] = {**found.as_json(), "sentence": found.sentence(rate)}
+    if not found.why_not and not found.smoothed and found.looked:
+        section["certified"] = found.certified.as_json()
+        section["measures"]["certified_accuracy"] = found.certified.share
+
+
 def measured(name: str, target: Target, data: Data, how: How) -> Result:
     """What one check finds out. Each has one entry in its package."""
     result: Result = import_module(f"bartizan.assess.{name}.measure").measure(target, data, how)
@@ -116,18 +142,18 @@ def measure(
     """
     from bartizan.assess.sanity import check
 
-    began, cpu = time.monotonic(), _cpu_seconds()
+    began, cpu = time.monotonic(), cpu_seconds()
     whole = budget or Budget(options.budget_s)
     say("", "looking at model and data")
     check(data, target, options.seed)
-    accuracy = _accuracy(target, data, options)
+    accuracy = accuracy_of(target, data, options)
     strength = eps_for(data, options)
-    folder = Folder(out, _key(target, data, options, strength))
+    folder = Folder(out, key_of(target, data, options, strength))
     report: Json = {
         "schema": SCHEMA,
-        "model": _model(target),
-        "data": _data(data),
-        "how": _how(options, strength),
+        "model": model_of(target),
+        "data": told_of(data),
+        "how": how_of(options, strength),
         "versions": versions(),
         "accuracy": accuracy,
     }
@@ -148,7 +174,7 @@ def measure(
         for name in options.order:
             if name not in report:
                 missing.setdefault(name, "interrupted; the same command goes on from here")
-    return _told(report, missing, folder, interrupted, seconds=time.monotonic() - began, cpu=_cpu_seconds() - cpu)
+    return _told(report, missing, folder, interrupted, seconds=time.monotonic() - began, cpu=cpu_seconds() - cpu)
 
 
 def _how_for(name: str, options: Options, strength: float, whole: Budget, say: Say) -> How:
@@ -171,20 +197,20 @@ def _one(
     name: str, target: Target, data: Data, how: How, folder: Folder, missing: dict[str, str], run: Run
 ) -> Json | None:
     """One check: its section, or None with the reason among the `missing`."""
-    began, cpu = time.monotonic(), _cpu_seconds()
+    began, cpu = time.monotonic(), cpu_seconds()
     if how.budget.left < LEAST_S:
         missing[name] = "no time was left for it: give a larger --budget, or fewer --checks"
         return None
     how.progress("begins")
     try:
         result = run(name, target, data, how)
-        section = {
-            **(outcomes(result, target, data) if name == "evasion" else {}),
-            **result.as_json(),
-            "sentence": result.sentence(),
-            "measures": result.measures(),
+        section = {**result.as_json(), "sentence": result.sentence(), "measures": result.measures()}
+        if name == "evasion":
+            section = {**outcomes(result, target, data), **section}
+            _prove(section, target, data, how)
+        section |= {
             "seconds": round(time.monotonic() - began, 3),
-            "cpu_seconds": round(_cpu_seconds() - cpu, 3),
+            "cpu_seconds": round(cpu_seconds() - cpu, 3),
         }
         return folder.keep(name, result, section)
     except UsageError as error:  # Also `Missing`: a package that is not installed.
@@ -210,7 +236,7 @@ def _told(
     subject = subject_of(assessed(_read(content)), report["model"]["name"])
     seen = [one.item for one in embedded().seen(subject)]
     findings = tuple(item for item in seen if isinstance(item, Finding))
-    report["findings"] = [_finding(item) for item in findings]
+    report["findings"] = [finding_of(item) for item in findings]
     folder.write(REPORT, as_bytes(report))
     if not interrupted:
         folder.close()
@@ -227,126 +253,6 @@ def _read(content: bytes) -> Json:
 
     value: Json = orjson.loads(content)
     return value
-
-
-# ---- What the report says beside the checks --------------------------------------------------------------------------
-
-
-def eps_for(data: Data, options: Options) -> float:
-    """The strength that was asked for, else a usual one for the form of the rows."""
-    import numpy as np
-
-    from bartizan.assess.data import Form
-
-    if options.eps is not None:
-        return options.eps
-    if data.form is Form.TEXT:
-        return 0.2  # Of the words.
-    rows = data.x_test if data.x_test is not None else data.x_train
-    if data.form is Form.IMAGES or rows is None:
-        several = rows is not None and rows.ndim == 4 and rows.shape[1] > 1
-        each = 8 / 255 if several else 0.1
-        scale = 1.0
-    else:
-        each, scale = 0.1, float(np.median(np.nanstd(rows.astype(np.float64), axis=0))) or 1.0
-    size = int(np.prod(rows.shape[1:])) if rows is not None else 1
-    if options.norm == "l0":
-        return float(max(1, round(size * 0.02)))
-    return round(each * scale * (size**0.5 / 2 if options.norm == "l2" else 1.0), 6)
-
-
-def _accuracy(target: Target, data: Data, options: Options) -> Json | None:
-    from bartizan.assess.measured import wilson
-
-    if data.x_test is None or data.y_test is None:
-        return None
-    rows = AT_MOST if target.cap is None else options.rows
-    right = target.labels(data.x_test[:rows]) == data.y_test[:rows]
-    return wilson(int(right.sum()), len(right)).as_json()
-
-
-def _model(target: Target) -> Json:
-    return {
-        "name": Path(target.name).name,
-        "path": target.name,
-        "sha256": target.digest,
-        "kind": target.kind,
-        "shape": list(target.shape),
-        "classes": target.classes,
-        "output": str(target.output),
-        "recipe": target.refit.recipe if target.refit is not None else "",
-        "notes": list(target.notes),
-    }
-
-
-def _data(data: Data) -> Json:
-    parts = {"train": data.x_train, "test": data.x_test, "pool": data.x_pool}
-    return {
-        "sha256": data.digest,
-        "form": str(data.form),
-        "rows": {name: len(part) for name, part in parts.items() if part is not None},
-        "columns": len(data.columns),
-        "notes": list(data.notes),
-    }
-
-
-def _how(options: Options, strength: float) -> Json:
-    return {
-        "checks": list(options.order),
-        "asked": options.asked,
-        "eps": strength,
-        "eps_given": options.eps is not None,
-        "norm": options.norm,
-        "rows": options.rows,
-        "seed": options.seed,
-        "budget_seconds": options.budget_s,
-        "price": options.price,
-        "schema": options.schema.name if options.schema is not None else None,
-    }
-
-
-def _finding(item: Finding) -> Json:
-    return {
-        "risk": item.risk,
-        "severity": item.severity.name.lower(),
-        "confidence": item.confidence,
-        "detector": item.detector,
-        "because": item.because,
-        "measures": dict(item.measures),
-    }
-
-
-def _key(target: Target, data: Data, options: Options, strength: float) -> Json | None:
-    """What must be the same for a finished check to be read back. A callable has no digest: nothing is."""
-    if not target.digest or not data.digest:
-        return None
-    how = {name: value for name, value in _how(options, strength).items() if name not in ("checks", "asked")}
-    schema = options.schema.read_text("utf-8", "replace") if options.schema is not None else ""
-    return {"model": _model(target), "data": _data(data), "how": how, "schema": schema, "versions": versions()}
-
-
-def versions() -> dict[str, str]:
-    """What the numbers were made with: ours, Python's, and those of the libraries that are installed."""
-    found = {"bartizan": __version__, "python": platform.python_version()}
-    for name in LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def _cpu_seconds() -> float:
-    """User and system time of this process and of the children it waited for."""
-    own, below = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    return own.ru_utime + own.ru_stime + below.ru_utime + below.ru_stime
-
-
-def ended(error: BaseException) -> str:
-    """An error of a library in words: its kind and where it came from, without what it says, which may be content."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" in {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    return f"ended by {type(error).__name__}{where}"
 
 
 # ---- For Python ------------------------------------------------------------------------------------------------------

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 import bartizan
-from bartizan.assess.assessment import eps_for, measure
+from bartizan.assess.assessment import measure
 from bartizan.assess.data import Data, Form
 from bartizan.assess.evidence import UNFINISHED, digest
+from bartizan.assess.facts import eps_for
 from bartizan.assess.how import How
 from bartizan.assess.options import SHARES, Options, share
 from bartizan.assess.target import Output, Target

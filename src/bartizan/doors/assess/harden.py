@@ -74,9 +74,10 @@ def harden(
 
     What it was trained with never judges it. Where the difference may be chance, no model is written.
     """
-    from bartizan.assess.assessment import BROKEN, ended, eps_for
+    from bartizan.assess.assessment import BROKEN
     from bartizan.assess.budget import Budget
     from bartizan.assess.evidence import as_bytes, made
+    from bartizan.assess.facts import ended, eps_for
     from bartizan.assess.how import How
     from bartizan.assess.options import Options
     from bartizan.assess.sanity import check

@@ -130,9 +130,7 @@ def _evasion(report: Report) -> Gauge:
     rate = rate_in(section, "robust", "robust_accuracy")
     number = _number(rate, measure(report, "evasion", "robust_accuracy"))
     where = f"of answers are right within {how['eps']:g} ({how['norm']})"
-    lead = (
-        f"{'at most ' if section.get('trusted', True) is not True else ''}{number} of its answers survive small changes"
-    )
+    lead = f"{'at most ' if section.get('trusted', True) is not True else ''}{number} of its answers are right and stay so under small changes"
     return _gauge(report, "evasion", "Evasion", where, rate, number, lead)
 
 

@@ -17,6 +17,7 @@ DRAWN = (
     "curve",
     "certified_curve",
     "attacks",
+    "certificate",
     "corruptions",
     "tests",
     "outcomes",
@@ -45,8 +46,8 @@ def evasion(report: Report, shown: Shown) -> Iterator[str]:
         most = max(x for curve in curves for x, _ in curve.points)
         says = _robust_says(section, how["eps"])
         x, y = Axis(f"change, {how['norm']}", 0, most), Axis("right answers", 0, 1, share=True)
-        drawn = plot(curves, x, y, says)
-        yield f'<div class="card"><h3>Accuracy and strength</h3>{drawn}</div>'
+        drawn, proven = plot(curves, x, y, says), _certificate(section.get("certificate"))
+        yield f'<div class="card"><h3>Accuracy and strength</h3>{drawn}{proven}</div>'
     yield from _card("Attacks", records(section.get("attacks")))
     yield from _card("Changes that are no attack", _named_rates(section.get("corruptions")))
     yield "</div>"
@@ -192,6 +193,13 @@ def _robust_says(section: Section, eps: float) -> str:
         return "How accuracy falls with the strength of the attack."
     said = f"Within {eps:g}, at most {percent(robust.share)} of the answers stay right"
     return f"{said}; {percent(certified.share)} are proven." if certified is not None else f"{said}."
+
+
+def _certificate(found: object) -> str:
+    if not isinstance(found, Mapping):
+        return ""
+    said = found.get("sentence") or f"Nothing is proven: {found.get('why_not', '')}."
+    return f"<p>{text(said)}</p>"
 
 
 def _changes(section: Section) -> list[Mapping[str, Any]]:

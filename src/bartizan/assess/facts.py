@@ -1,0 +1,142 @@
+"""What a report says beside what the checks found: model, data, options, versions; and a usual strength."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import traceback
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bartizan.assess.evidence import Json
+from bartizan.version import __version__
+
+if TYPE_CHECKING:
+    from bartizan.assess.data import Data
+    from bartizan.assess.options import Options
+    from bartizan.assess.target import Target
+    from bartizan.core.finding import Finding
+
+LIBRARIES = (
+    "numpy", "scipy", "torch", "scikit-learn", "onnx", "onnxruntime", "lightgbm", "xgboost-cpu", "xgboost", "skops",
+    "opacus",
+)  # fmt: skip
+AT_MOST = 2000  # Test rows that the accuracy is taken over.
+
+
+def eps_for(data: Data, options: Options) -> float:
+    """The strength that was asked for, else a usual one for the form of the rows."""
+    import numpy as np
+
+    from bartizan.assess.data import Form
+
+    if options.eps is not None:
+        return options.eps
+    if data.form is Form.TEXT:
+        return 0.2  # Of the words.
+    rows = data.x_test if data.x_test is not None else data.x_train
+    if data.form is Form.IMAGES or rows is None:
+        several = rows is not None and rows.ndim == 4 and rows.shape[1] > 1
+        each = 8 / 255 if several else 0.1
+        scale = 1.0
+    else:
+        each, scale = 0.1, float(np.median(np.nanstd(rows.astype(np.float64), axis=0))) or 1.0
+    size = int(np.prod(rows.shape[1:])) if rows is not None else 1
+    if options.norm == "l0":
+        return float(max(1, round(size * 0.02)))
+    return round(each * scale * (size**0.5 / 2 if options.norm == "l2" else 1.0), 6)
+
+
+def accuracy_of(target: Target, data: Data, options: Options) -> Json | None:
+    from bartizan.assess.measured import wilson
+
+    if data.x_test is None or data.y_test is None:
+        return None
+    rows = AT_MOST if target.cap is None else options.rows
+    right = target.labels(data.x_test[:rows]) == data.y_test[:rows]
+    return wilson(int(right.sum()), len(right)).as_json()
+
+
+def model_of(target: Target) -> Json:
+    return {
+        "name": Path(target.name).name,
+        "path": target.name,
+        "sha256": target.digest,
+        "kind": target.kind,
+        "shape": list(target.shape),
+        "classes": target.classes,
+        "output": str(target.output),
+        "recipe": target.refit.recipe if target.refit is not None else "",
+        "notes": list(target.notes),
+    }
+
+
+def told_of(data: Data) -> Json:
+    parts = {"train": data.x_train, "test": data.x_test, "pool": data.x_pool}
+    return {
+        "sha256": data.digest,
+        "form": str(data.form),
+        "rows": {name: len(part) for name, part in parts.items() if part is not None},
+        "columns": len(data.columns),
+        "notes": list(data.notes),
+    }
+
+
+def how_of(options: Options, strength: float) -> Json:
+    return {
+        "checks": list(options.order),
+        "asked": options.asked,
+        "eps": strength,
+        "eps_given": options.eps is not None,
+        "norm": options.norm,
+        "rows": options.rows,
+        "seed": options.seed,
+        "budget_seconds": options.budget_s,
+        "price": options.price,
+        "schema": options.schema.name if options.schema is not None else None,
+    }
+
+
+def finding_of(item: Finding) -> Json:
+    return {
+        "risk": item.risk,
+        "severity": item.severity.name.lower(),
+        "confidence": item.confidence,
+        "detector": item.detector,
+        "because": item.because,
+        "measures": dict(item.measures),
+    }
+
+
+def key_of(target: Target, data: Data, options: Options, strength: float) -> Json | None:
+    """What must be the same for a finished check to be read back. A callable has no digest: nothing is."""
+    if not target.digest or not data.digest:
+        return None
+    how = {name: value for name, value in how_of(options, strength).items() if name not in ("checks", "asked")}
+    schema = options.schema.read_text("utf-8", "replace") if options.schema is not None else ""
+    return {"model": model_of(target), "data": told_of(data), "how": how, "schema": schema, "versions": versions()}
+
+
+def versions() -> dict[str, str]:
+    """What the numbers were made with: ours, Python's, and those of the libraries that are installed."""
+    found = {"bartizan": __version__, "python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def cpu_seconds() -> float:
+    """User and system time of this process and of the children it waited for."""
+    own, below = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + below.ru_utime + below.ru_stime
+
+
+def ended(error: BaseException) -> str:
+    """An error of a library in words: its kind and where it came from, without what it says, which may be content."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" in {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"ended by {type(error).__name__}{where}"
