@@ -16,6 +16,7 @@ from bartizan.assess.privacy.audit import Audit, audit
 from bartizan.assess.privacy.choosing import Chosen, choose
 from bartizan.assess.privacy.curve import curve
 from bartizan.assess.privacy.grown import marks_of
+from bartizan.assess.privacy.likeness import near
 from bartizan.assess.privacy.personal import Carried, carried
 from bartizan.assess.privacy.pool import Pool, pool_of
 from bartizan.assess.privacy.reference import reference
@@ -24,6 +25,7 @@ from bartizan.assess.privacy.scale import scale_of
 from bartizan.assess.privacy.shadows import Shadows, train
 from bartizan.assess.privacy.signals import Asking, Signals, asking
 from bartizan.assess.privacy.stacking import table_of
+from bartizan.assess.privacy.standin import stand_in
 from bartizan.assess.target import Array, Target
 
 TRAINING = 0.72  # Of the time; the rest is for choosing among attacks.
@@ -47,36 +49,44 @@ def measure(target: Target, data: Data, how: How) -> Privacy:
     if ask.labels_only:
         notes.append("the model answers with labels alone: how they stand noise took the place of its certainty")
     shadows = _shadows(target, pool, ask, own, how, notes)
-    if shadows is None or len(shadows) < (2 if ask.marks is not None else 4):
+    marked = shadows is not None and all("sure_pair" in one.more for one in shadows.signals)
+    if shadows is None or len(shadows) < (2 if marked else 4):
         return _weaker(target, data, pool, own, shadows, words, notes, how)
     scale = scale_of(shadows.signals)
-    if scale.apart(own, shadows.signals):
+    own_kind = target.refit is not None
+    if own_kind and scale.apart(own, shadows.signals):
         notes.append(
             "the model is sure in another way than its shadow models, so that their recipe is not its own: the rates "
             "hold for models trained by the recipe, and are an estimate for this one"
         )
     brought = tuple(map(scale.of, shadows.signals))
-    table = table_of(brought, shadows.inside)
+    table = table_of(brought, shadows.inside, _near(pool, how.seed))
     how.progress("choosing an attack on the shadow models")
     chosen = choose(table, brought, scale.of(own), how.seed, how.budget)
-    known = pool.truth is not None
-    said = curve(chosen.scores, pool.truth) if pool.truth is not None else chosen.curve
+    scores, attack = chosen.scores, chosen.name
+    if not marked:
+        scores, attack = _with_places(target, own, scores, attack)
+    said = chosen.curve if own_kind else None
+    if pool.truth is not None:
+        said = curve(scores, pool.truth)
     without = np.exp(means(np.stack([one.sure for one in shadows.signals]), shadows.inside)[1])
     return Privacy(
-        scores=chosen.scores,
+        scores=scores,
         index=pool.index,
         part=pool.name,
-        attack=chosen.name,
+        attack=attack if own_kind else f"{attack}, on models of another kind",
         curve=said,
-        known=known,
+        known=pool.truth is not None,
         independent=int(pool.truth.sum()) if pool.truth is not None else len(pool) // 2,
         shadows=len(shadows),
         shadow_seconds=shadows.seconds,
         recipe=shadows.recipe,
         tried=chosen.others,
-        exposed=_exposed(data, pool, chosen.scores, without, chosen),
+        exposed=_exposed(
+            data, pool, scores, without, chosen if said is not None and marked == (ask.marks is not None) else None
+        ),
         classes=_by_class(data, pool, chosen.scores, chosen),
-        dp=_audit(pool, chosen.scores, how, notes),
+        dp=_audit(pool, scores, how, notes),
         carried=words,
         notes=tuple(notes),
         finished=not how.budget.spent,
@@ -84,11 +94,16 @@ def measure(target: Target, data: Data, how: How) -> Privacy:
 
 
 def _shadows(target: Target, pool: Pool, ask: Asking, own: Signals, how: How, notes: list[str]) -> Shadows | None:
-    if target.refit is None:
-        notes.append("the model cannot be trained anew here: a weaker attack ranked the candidates")
-        return None
     time = Budget(how.budget.left * TRAINING)
-    made = train(pool, ask, own, target.refit, how.seed, time, how.progress)
+    refit = target.refit
+    if refit is None:
+        how.progress("models of other kinds")
+        refit = stand_in(pool, ask, target, own, how.seed, time)
+        kind = "" if refit is None else f" ({refit.recipe})"
+        notes.append(f"the model cannot be trained anew here: a weaker attack uses models of another kind{kind}")
+    if refit is None:
+        return None
+    made = train(pool, ask, own, refit, how.seed, time, how.progress)
     if made.failed:
         notes.append(f"{made.failed} shadow models failed in training")
     if len(made) < 4:
@@ -111,9 +126,7 @@ def _weaker(
     else:
         how.progress("models of another kind")
         scores, name = reference(pool, own, how.seed), "reference models of another kind"
-    sure = own.more.get("sure_pair" if _averaged(target) else "sure_cut")
-    if sure is not None:  # A place in the middle of two candidates names both: nothing else is as sure.
-        scores, name = np.argsort(np.argsort(scores)) / len(scores) + 10 * sure, f"places of the trees, then {name}"
+    scores, name = _with_places(target, own, scores, name)
     if pool.truth is not None:
         said = curve(scores, pool.truth)
     return Privacy(
@@ -137,9 +150,22 @@ def _weaker(
     )
 
 
-def _averaged(target: Target) -> bool:
-    """Whether trees were grown one by one, each on the rows of its nodes."""
-    return target.forest is not None and target.forest().link == "mean"
+def _near(pool: Pool, seed: int) -> Array | None:
+    try:
+        return near(pool, seed)
+    except ImportError:  # Without scikit-learn, or SciPy, attacks are formulas.
+        return None
+
+
+def _with_places(target: Target, own: Signals, scores: Array, name: str) -> tuple[Array, str]:
+    """A place in the middle of two candidates names both: nothing else is as sure, where nothing was learned of it."""
+    if target.forest is None:
+        return scores, name
+    averaged = target.forest().link == "mean"  # Grown one by one, each on the rows of its nodes.
+    sure = own.more.get("sure_pair" if averaged else "sure_cut")
+    if sure is None:
+        return scores, name
+    return np.argsort(np.argsort(scores)) / len(scores) + 10 * sure, f"places of the trees, then {name}"
 
 
 def _audit(pool: Pool, scores: Array, how: How, notes: list[str]) -> Audit | None:

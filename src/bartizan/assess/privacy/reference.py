@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from bartizan.assess.data import Form
+from bartizan.assess.privacy.likeness import COMPONENTS, numbers
 from bartizan.assess.privacy.pool import Pool
 from bartizan.assess.privacy.signals import Signals, of_label
 from bartizan.assess.target import Array, Output, log_probabilities
 
 ENOUGH = 500  # Rows that are known as others: fewer explain too little.
-COMPONENTS = 40
-WORDS = 2**12
 
 
 def reference(pool: Pool, target: Signals, seed: int) -> Array:
@@ -50,7 +48,7 @@ def _columns(pool: Pool, seed: int) -> tuple[Array, Array]:
     """What a row looks like to models of another kind: of the candidates and of the population."""
     from sklearn.ensemble import RandomForestClassifier
 
-    rows, apart = _flat(pool, seed)
+    rows, apart = numbers(pool, seed)
     chance = np.random.default_rng(seed)
     fold = chance.random(len(pool)) < 0.5
     own, others = np.zeros((len(pool), 3)), np.zeros((len(pool.population_y), 3))
@@ -72,25 +70,3 @@ def _columns(pool: Pool, seed: int) -> tuple[Array, Array]:
         np.column_stack([own, pool.y, rows[:, :COMPONENTS]]),
         np.column_stack([others, pool.population_y, apart[:, :COMPONENTS]]),
     )
-
-
-def _flat(pool: Pool, seed: int) -> tuple[Array, Array]:
-    """Rows as numbers, at most some hundred columns."""
-    from sklearn.decomposition import PCA, TruncatedSVD
-
-    if pool.form is Form.TEXT:
-        from sklearn.feature_extraction.text import HashingVectorizer
-
-        words = HashingVectorizer(n_features=WORDS)
-        counted = words.transform([str(one) for one in pool.x.reshape(-1)])
-        shape = TruncatedSVD(min(COMPONENTS, WORDS - 1), random_state=seed).fit(counted)
-        return (
-            shape.transform(counted),
-            shape.transform(words.transform([str(one) for one in pool.population_x.reshape(-1)])),
-        )
-    rows = np.nan_to_num(pool.x.reshape(len(pool), -1).astype(np.float64))
-    apart = np.nan_to_num(pool.population_x.reshape(len(pool.population_y), -1).astype(np.float64))
-    if rows.shape[1] <= COMPONENTS:
-        return rows, apart
-    shape = PCA(COMPONENTS, random_state=seed).fit(rows)
-    return shape.transform(rows), shape.transform(apart)

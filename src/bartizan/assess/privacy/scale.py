@@ -15,7 +15,7 @@ import numpy as np
 from bartizan.assess.privacy.signals import Signals
 from bartizan.assess.target import Array
 
-SAID = ("entropy", "around", "lowest")  # What a model says; what its trees' places tell is no certainty.
+SAID = ("entropy",)  # What a model says; what its trees' places tell is no certainty.
 APART = 2.0  # Times what shadows differ among themselves: from there on the target is not like them.
 
 

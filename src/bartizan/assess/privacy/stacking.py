@@ -2,7 +2,7 @@
 
 Each shadow model in turn plays the target. What it says of a row is set beside what the others say, with and without
 the row, and a small boosted model learns who was a member from all of that together: log-odds and their differences,
-RMIA's and LiRA's values, answers around the row, the marks that trees leave. No distribution is assumed, and no
+RMIA's and LiRA's values, how it goes with rows like it, the marks that trees leave. No distribution is assumed, and no
 threshold is set by hand. The other model of a pair never helps to judge: it was trained on exactly the other rows.
 """
 
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bartizan.assess.privacy.attacks import lira, means, rmia
+from bartizan.assess.privacy.likeness import NEAREST
 from bartizan.assess.privacy.signals import Signals
 from bartizan.assess.target import Array
 
@@ -32,6 +33,7 @@ class Table:
     sure: Array
     population: Array
     inside: Array
+    near: Array | None = None  # (n, several) rows like each row, nearest first
 
     @property
     def pairs(self) -> int:
@@ -39,21 +41,25 @@ class Table:
         return len(self.inside) // 2
 
 
-def table_of(signals: Sequence[Signals], inside: Array) -> Table:
+def table_of(signals: Sequence[Signals], inside: Array, near: Array | None = None) -> Table:
     """All shadows' signals, by name."""
     values = {"odds": np.stack([one.odds for one in signals])}
-    values |= {name: np.stack([one.more[name] for one in signals]) for name in signals[0].more}
-    return Table(values, np.stack([one.sure for one in signals]), np.stack([one.population for one in signals]), inside)
+    shared = [name for name in signals[0].more if all(name in one.more for one in signals)]
+    values |= {name: np.stack([one.more[name] for one in signals]) for name in shared}
+    return Table(
+        values, np.stack([one.sure for one in signals]), np.stack([one.population for one in signals]), inside, near
+    )
 
 
 def columns(table: Table, target: Signals, others: Array) -> Array:
     """(n, columns) for a model beside the shadows with the numbers `others`; its own values where there are none."""
     if not len(others):
-        return np.stack([target.odds, target.sure, *target.more.values()], axis=1).astype(np.float32)
+        plain = [target.more[name] for name in table.values if name != "odds"]
+        return np.stack([target.odds, target.sure, *plain], axis=1).astype(np.float32)
     inside = table.inside[others]
     found: list[Array] = []
-    for name, all_of in {"odds": target.odds, **target.more}.items():
-        shadows = table.values[name][others]
+    for name, every in table.values.items():
+        all_of, shadows = target.odds if name == "odds" else target.more[name], every[others]
         with_it, without = means(shadows, inside)
         found += [all_of, all_of - with_it, all_of - without, with_it - without]
         if name == "odds":
@@ -63,6 +69,10 @@ def columns(table: Table, target: Signals, others: Array) -> Array:
             spread_out = np.sqrt(means((shadows - without) ** 2, inside)[1])
             found += [with_it, without, all_of - lowest, all_of - highest, spread_in, spread_out]
             found.append(lira(all_of, shadows, inside))
+            if table.near is not None:
+                rest = all_of - (with_it + without) / 2
+                rest = np.clip(rest, *np.quantile(rest, [0.01, 0.99]))
+                found += [rest[table.near[:, :count]].mean(axis=1) for count in NEAREST]
     sure, apart = table.sure[others], table.population[others]
     with_it, without = means(np.exp(sure), inside)
     own = np.maximum(np.exp(target.sure), TINY)
