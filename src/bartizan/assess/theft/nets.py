@@ -29,6 +29,7 @@ UNASKED = 64  # rows of the pool that were never asked.
 PEAK = 4e-3
 MEMORY = 0.98  # Of the mean teacher, from step to step.
 SURE = 0.9
+LEAST = 150  # Steps, however little time there is: a copy of fewer says nothing about the model.
 WARM = 0.5  # Of the steps: until then rows never asked teach nothing.
 SHIFT, TURN, SCALE = 0.1, 12.0, 0.1  # Of a side, degrees, share.
 MOMENTUM = 0.1
@@ -128,10 +129,10 @@ def teach(net: Net, lesson: Lesson, steps: int, seed: int, strength: float, budg
     mixed, warm = len(lesson.unasked) > 0, int(steps * WARM)
     net.train()
     step = taken = 0
-    while step < steps:
+    while step < steps or taken < min(LEAST, steps):
         part = torch.randint(len(lesson.asked), (BATCH,), generator=draw)
         rows, wanted, weight = lesson.asked[part], lesson.answers[part], torch.ones(BATCH)
-        if mixed and step >= warm:
+        if mixed and warm <= step < steps:
             guessed = lesson.unasked[torch.randint(len(lesson.unasked), (UNASKED,), generator=draw)]
             with torch.no_grad():
                 guess = F.softmax(teacher(guessed), dim=1)
@@ -140,7 +141,7 @@ def teach(net: Net, lesson: Lesson, steps: int, seed: int, strength: float, budg
         out = net(moved(rows, draw, strength))
         loss = -(wanted * F.log_softmax(out, dim=1)).sum(dim=1)
         loss = (loss * weight).sum() / BATCH
-        optimiser.step(torch.autograd.grad(loss, parameters), rate_at(PEAK, step, steps))
+        optimiser.step(torch.autograd.grad(loss, parameters), rate_at(PEAK, min(step, steps - 1), steps))
         with torch.no_grad():
             keep = min(MEMORY, (taken + 1) / (taken + 10))
             for mean, value in zip(teacher.state_dict().values(), net.state_dict().values(), strict=True):

@@ -136,6 +136,7 @@ def assess(
     module:factory with --weights, or the address of an endpoint. Every number comes with its interval, and with a file
     in --out that somebody else can judge again. A run that was stopped goes on when it is called again.
     """
+    options.one_thread()
     from bartizan.assess.assessment import measure
     from bartizan.assess.budget import Budget
     from bartizan.assess.evidence import write as write_file

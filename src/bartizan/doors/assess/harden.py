@@ -74,6 +74,7 @@ def harden(
 
     What it was trained with never judges it. Where the difference may be chance, no model is written.
     """
+    options.one_thread()
     from bartizan.assess.assessment import BROKEN
     from bartizan.assess.budget import Budget
     from bartizan.assess.evidence import as_bytes, made

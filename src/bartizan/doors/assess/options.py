@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -66,3 +67,11 @@ def opening(command: F) -> F:
     ):
         command = option(command)
     return command
+
+
+def one_thread() -> None:
+    """Called before numpy or torch are loaded: each of their loops on one core, unless OMP_NUM_THREADS says otherwise.
+
+    Nets this small gain little from two, and wait for each other without end where another program has one of them.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -62,6 +62,7 @@ def own(
     Keep keys.npz secret. ownership.json says nothing of the keys but their digest: with --record it stands in the
     ledger, which proves later that the keys were made before the dispute.
     """
+    options.one_thread()
     from bartizan.assess.budget import Budget
     from bartizan.assess.evidence import as_bytes, write
     from bartizan.assess.how import How
