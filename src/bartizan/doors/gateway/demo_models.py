@@ -1,4 +1,4 @@
-"""The scene of a forest that is broken, hardened and compared: it trusts a column that gives the answer away by a hair."""
+"""The scene of a forest that is broken, hardened and compared: one column gives the answer away by a hair."""
 
 from __future__ import annotations
 

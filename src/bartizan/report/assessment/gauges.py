@@ -130,15 +130,20 @@ def _evasion(report: Report) -> Gauge:
     rate = rate_in(section, "robust", "robust_accuracy")
     number = _number(rate, measure(report, "evasion", "robust_accuracy"))
     where = f"of answers are right within {how['eps']:g} ({how['norm']})"
-    lead = f"{'at most ' if section.get('trusted', True) is not True else ''}{number} of its answers are right and stay so under small changes"
+    most = "" if section.get("trusted", True) is True else "at most "
+    lead = f"{most}{number} of its answers are right and stay so under small changes"
     return _gauge(report, "evasion", "Evasion", where, rate, number, lead)
 
 
 def _privacy(report: Report) -> Gauge:
     rate = rate_in(_section(report, "privacy"), "tpr_at_1pct", "membership_tpr_at_1pct")
     number = _number(rate, measure(report, "privacy", "membership_tpr_at_1pct"))
-    question = "of training rows are told, at 1 % false alarms"
-    return _gauge(report, "privacy", "Privacy", question, rate, number, f"{number} of its training rows can be told")
+    question, lead = "of training rows are told, at 1 % false alarms", f"{number} of its training rows can be told"
+    area = measure(report, "privacy", "membership_auc")
+    if not number and area is not None:
+        number, question = f"{area:.2f}", "area under the curve; guessing: 0.50"
+        lead = f"its training rows can be told with an area of {number}, where guessing has 0.50"
+    return _gauge(report, "privacy", "Privacy", question, rate, number, lead)
 
 
 def _theft(report: Report) -> Gauge:

@@ -87,9 +87,10 @@ def theft(report: Report, shown: Shown) -> Iterator[str]:
     section = report["theft"]
     lines: dict[str, list[Mapping[str, Any]]] = {}
     for one in _mappings(section.get("curve")):
-        name = ", ".join(str(one[key]) for key in ("pool", "answers", "picked") if one.get(key))
-        lines.setdefault(name, []).append(one)
-    curves = [c for name, rows in lines.items() if (c := _rates(f"{name} rows", rows, "queries", "fidelity"))]
+        name = f"{one.get('pool', '')} rows, {one.get('answers', '')}"
+        by_chance = one.get("picked") in ("chance", "by chance", "random")
+        lines.setdefault(f"{name}, by chance" if by_chance else name, []).append(one)
+    curves = [c for name, rows in lines.items() if (c := _rates(name, rows, "queries", "fidelity"))]
     yield '<div class="two">'
     if curves:
         queries = [x for curve in curves for x, _ in curve.points if x > 0]

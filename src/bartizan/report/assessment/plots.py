@@ -16,6 +16,7 @@ WIDTH, HEIGHT = 560, 300
 LEFT, RIGHT, TOP, BASE = 52, 548, 12, 258
 MAX_POINTS = 400  # of a curve; more than a drawing of that size can show
 MAX_ROWS = 60
+STYLES = 6  # of lines, in page.css
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,10 @@ class Axis:
         """Round numbers along it."""
         if self.log:
             first, last = math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9)
-            return [10.0**n for n in range(first, last + 1)]
+            tens = [10.0**n for n in range(first - 1, last + 1)]
+            between = (1, 2, 5) if self.high / self.low < 100 else (1,)
+            found = [ten * part for ten in tens for part in between]
+            return [value for value in found if self.low * (1 - 1e-9) <= value <= self.high * (1 + 1e-9)]
         step = _step((self.high - self.low) / 5)
         first = math.ceil(self.low / step - 1e-9)
         return [n * step for n in range(first, first + 12) if n * step <= self.high * (1 + 1e-9)]
@@ -69,7 +73,7 @@ def plot(curves: Sequence[Curve], x: Axis, y: Axis, says: str) -> str:
     out = [f'<svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{text(says)}">']
     out += _axes(x, y)
     for n, curve in enumerate(drawn):
-        out += _curve(curve, x, y, n % 4)
+        out += _curve(curve, x, y, n % STYLES)
     out.append("</svg>")
     return f"<figure>{''.join(out)}{_legend(drawn)}<figcaption>{text(says)}</figcaption>{_table(drawn, x, y)}</figure>"
 
@@ -128,8 +132,8 @@ def _legend(curves: Sequence[Curve]) -> str:
     if len(curves) < 2:
         return ""
     items = (
-        f'<li><svg class="key" viewBox="0 0 26 8" aria-hidden="true"><path class="line c{n % 4}" d="M1 4H25"/></svg>'
-        f"{text(curve.name)}</li>"
+        '<li><svg class="key" viewBox="0 0 26 8" aria-hidden="true">'
+        f'<path class="line c{n % STYLES}" d="M1 4H25"/></svg>{text(curve.name)}</li>'
         for n, curve in enumerate(curves)
     )
     return f'<ul class="legend">{"".join(items)}</ul>'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,22 @@ import numpy as np
 import pytest
 
 from bartizan.__main__ import main
+from bartizan.doors.gateway.demo_models import forest
+from bartizan.ledger.read import records
+
+ROOT = Path(__file__).resolve().parents[5]
+POLICY = """\
+policy: mine
+version: 1.0.0
+owner: security@example.org
+clauses:
+  - id: robust
+    says: Half of its answers stay.
+    why: It reads cheques.
+    when: {risk: evasion.*, measures: {robust_accuracy: "<0.5"}}
+    then: review
+    examples: {breaks: [{assessment: {robust_accuracy: 0.3}}], keeps: [{assessment: {robust_accuracy: 0.6}}]}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -25,15 +42,19 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = lightgbm.train(settings, lightgbm.Dataset(x[:250].astype(np.float64), y[:250]), 10)
     model.save_model(folder / "model.txt")
     np.savez(folder / "rows.npz", x_train=x[:250], y_train=y[:250], x_test=x[250:], y_test=y[250:])
+    model, rows = forest(folder)
+    model.rename(folder / "hair.txt")
+    rows.rename(folder / "hair.npz")
     return folder
 
 
 @pytest.fixture(scope="module")
 def measured(here: Path) -> Path:
-    """A poison scan of it: the folder."""
+    """A scan and an attack of it, recorded: the folder."""
     out = here / "scan"
-    assert main(["assess", str(here / "model.txt"), "--data", str(here / "rows.npz"), "--checks", "poison",
-                 "--out", str(out)]) == 0  # fmt: skip
+    assert main(["assess", str(here / "model.txt"), "--data", str(here / "rows.npz"), "--checks", "poison,evasion",
+                 "--eps", "0.2", "--rows", "40", "--out", str(out),
+                 "--record", "--home", str(here / "home")]) == 0  # fmt: skip
     return out
 
 
@@ -47,6 +68,52 @@ def test_every_form_of_the_report_lies_there(measured: Path) -> None:
     assert "<script" not in (measured / "report.html").read_text()
     assert json.loads((measured / "report.sarif").read_bytes())["version"] == "2.1.0"
     assert (measured / "model-card.md").read_text().startswith("## Security and privacy")
+
+
+def test_every_field_is_documented(measured: Path) -> None:
+    page = (ROOT / "docs" / "reference" / "assessment.md").read_text("utf-8")
+    report = json.loads((measured / "report.json").read_bytes())
+    known = set(re.findall(r"`([a-z0-9_]+)`", page))
+    parts = [report, *(report[name] for name in ("model", "data", "how", "evasion", "poison"))]
+    assert [name for part in parts for name in part if name not in known] == []
+    assert [name for name in report["measures"] if name not in known] == []
+
+
+def test_the_record_holds_digests_versions_and_every_number(here: Path, measured: Path) -> None:
+    report = json.loads((measured / "report.json").read_bytes())
+    found = [record for record in records(here / "home") if record.get("door") == "assess"]
+    (told,) = [record["assessment"] for record in found]
+    assert (told["model"], told["data"]) == (report["model"]["sha256"], report["data"]["sha256"])
+    assert {name: value for pairs in told["measures"].values() for name, value in pairs} == report["measures"]
+    assert told["versions"] == report["versions"] and told["files"]["adversarial.npz"]
+    assert found[0]["target"] == {"model": "model.txt"} and found[0]["kind"] == "model"
+    assert str(here) not in json.dumps(found)
+
+
+def test_a_clause_over_a_measure_decides(here: Path, tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    arguments = [str(here / "model.txt"), "--data", str(here / "rows.npz"), "--checks", "evasion", "--rows", "40"]
+    arguments += ["--home", str(tmp_path), "--fail-on", "never", "--eps"]
+    assert main(["assess", *arguments, "2", "--out", str(tmp_path / "much")]) == 1
+    decision = json.loads((tmp_path / "much" / "report.json").read_bytes())["decision"]
+    assert (decision["action"], [one["id"] for one in decision["clauses"]]) == ("review", ["robust"])
+    assert main(["assess", *arguments, "0.001", "--out", str(tmp_path / "little")]) == 0
+
+
+def test_a_forest_is_hardened_and_compared(here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, home = str(here / "hair.npz"), str(tmp_path / "home")
+    how = ["--data", data, "--eps", "0.15", "--rows", "60"]
+    arguments = [str(here / "hair.txt"), *how, "--budget", "30", "--out", str(tmp_path / "harder")]
+    assert main(["harden", *arguments, "--record", "--home", home]) == 0
+    assert "The hardened model is stronger" in capsys.readouterr().out
+    told = [record for record in records(Path(home)) if record.get("event") == "model-hardened"]
+    assert "hardened.txt" in told[0]["files"]
+    for model, out in ((here / "hair.txt", "before"), (tmp_path / "harder" / "hardened.txt", "after")):
+        main(["assess", str(model), *how, "--checks", "evasion", "--out", str(tmp_path / out)])
+    capsys.readouterr()
+    assert main(["assess", "compare", str(tmp_path / "before"), str(tmp_path / "after"), "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["robust"]["only_after"] > 20 and found["robust"]["p"] < 1e-6
 
 
 def test_options_may_stand_before_the_model(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
