@@ -1,9 +1,13 @@
-"""What all tests share: how hypothesis searches. That no test reaches the network is said in pyproject.toml."""
+"""What all tests share: how hypothesis searches, one core a process. pyproject.toml keeps them off the network."""
 
 from __future__ import annotations
 
+import os
+
 from hypothesis import HealthCheck, settings
 
+# Two processes of tests with two threads each wait for each other most of the time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # No deadline: two cores shared by eight workers make any single example slow once.
 settings.register_profile("bartizan", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("bartizan")

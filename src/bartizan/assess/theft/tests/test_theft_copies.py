@@ -12,7 +12,7 @@ from torch.nn import functional
 from bartizan.assess.budget import Budget
 from bartizan.assess.data import Form
 from bartizan.assess.theft import pools
-from bartizan.assess.theft.nets import Lesson, Net, View, teach
+from bartizan.assess.theft.nets import LEAST, Lesson, Net, View, teach
 from bartizan.assess.theft.pictures import PictureThief
 from bartizan.assess.theft.texts import TextThief
 from bartizan.assess.theft.writing import as_onnx
@@ -35,7 +35,7 @@ def test_pictures_of_any_shape_are_copied_and_written(shape: tuple[int, ...]) ->
 
 
 def test_a_longer_lesson_is_better() -> None:
-    """And with the same seed, the same; one that has no time ends after a step."""
+    """And with the same seed, the same; one that has no time is taught its least."""
     rows = torch.rand((30, 1, 8, 8), generator=torch.Generator().manual_seed(0)) * 0.5
     answers = torch.eye(3)[torch.arange(30) % 3]
     for one in range(3):
@@ -46,10 +46,10 @@ def test_a_longer_lesson_is_better() -> None:
         net, taught = teach(deepcopy(begun), Lesson(rows, answers, rows), steps, 0, 0.4, Budget(seconds))
         return float(functional.cross_entropy(net(rows), answers).detach()), taught
 
-    long, short = lesson(40, 600), lesson(40, 0.0)
-    assert long == lesson(40, 600)
+    long, short = lesson(2 * LEAST, 600), lesson(2 * LEAST, 0.0)
+    assert long == lesson(2 * LEAST, 600)
     assert long[0] < short[0]
-    assert (long[1], short[1]) == (1.0, 1 / 40)
+    assert (long[1], short[1]) == (1.0, 0.5)
 
 
 def test_texts_are_copied_and_written() -> None:
