@@ -95,10 +95,13 @@ class Assessment:
 def _prove(section: Json, target: Target, data: Data, how: How) -> None:
     """Adds what can be proven beside what attacks left, where the check did not prove it itself."""
     from bartizan.assess.certify.certifying import certify
+    from bartizan.assess.data import Form
     from bartizan.assess.measured import Rate
 
     robust = section.get("robust")
     if "proven" in section or "certified" in section or not isinstance(robust, dict) or how.budget.spent:
+        return
+    if data.form is Form.TEXT:
         return
     if target.kind == "http":  # Smoothing asks thousands of rows: not of somebody's endpoint by the way.
         return

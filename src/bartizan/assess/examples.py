@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bartizan.assess.data import Data
@@ -26,8 +26,8 @@ class Example:
     distance: float
     label: str
     answer: str
-    before: Array
-    after: Array
+    before: Any  # a row of numbers, or a text
+    after: Any
     columns: tuple[str, ...] = ()
 
 

@@ -163,6 +163,14 @@ def test_python_calls_the_package(data: Data) -> None:
     assert found.measures["train_rows"] == 100 and found.trusted and not found.not_measured
 
 
+def test_a_function_and_a_mapping_are_model_and_data(data: Data) -> None:
+    rows = {"x_train": data.x_train, "y_train": data.y_train, "x_test": data.x_test, "y_test": data.y_test}
+    found = bartizan.assess(scored, rows, checks=["poison"])
+    assert (found.report["model"]["kind"], found.report["data"]["rows"]) == ("callable", {"train": 100, "test": 100})
+    with pytest.raises(UsageError, match="data is a path"):
+        bartizan.assess(scored, 3)
+
+
 @pytest.mark.parametrize(
     ("options", "why"),
     [

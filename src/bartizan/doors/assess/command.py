@@ -78,6 +78,7 @@ class Assess(Commands):
 @click.command(cls=Assess, table=COMMANDS, epilog=EXAMPLES)
 @click.argument("model", metavar="MODEL")
 @options.data
+@options.label
 @click.option(
     "--checks", metavar="NAMES", help=f"Of {','.join(CHECKS)}, with commas.  [default: all that the data allows]"
 )
@@ -111,6 +112,7 @@ class Assess(Commands):
 def assess(
     model: str,
     data: tuple[Path, ...],
+    label: str | None,
     checks: str | None,
     eps: float | None,
     norm: str,
@@ -150,7 +152,7 @@ def assess(
     wanted = Options(named, checks is not None, eps, norm, budget, rows, seed, schema, price)
     with Judge(home, record, fail_on) as judge, ExitStack() as stack:
         say = progress(stack)
-        found, target = opened(model, data, say, trust=trust, weights=weights, train=train, **endpoint)
+        found, target = opened(model, data, say, label, seed, trust=trust, weights=weights, train=train, **endpoint)
         assessment = measure(target, found, wanted, out, budget=whole, say=say)
         say("", "writing the report")
         judged = judge(assessment)
@@ -168,12 +170,19 @@ def assess(
     return 130 if assessment.interrupted else judged.code
 
 
-def opened(model: str, data: tuple[Path, ...], say: Callable[[str, str], None], **how: Any) -> tuple[Data, Target]:
-    """Data and model, as they were named; `how` is what `open_target` takes."""
+def opened(
+    model: str,
+    data: tuple[Path, ...],
+    say: Callable[[str, str], None],
+    label: str | None = None,
+    seed: int = 0,
+    **how: Any,  # Any: what `open_target` takes
+) -> tuple[Data, Target]:
+    """Data and model, as they were named."""
     from bartizan.assess.opening import data_of, target_of
 
     say("", "reading the data")
-    found = data_of(data)
+    found = data_of(data, label=label, seed=seed)
     say("", "opening the model")
     return found, target_of(model, found, **how)
 

@@ -34,6 +34,7 @@ Exit codes:
 @click.command(epilog=EXAMPLES)
 @click.argument("model", metavar="MODEL")
 @options.data
+@options.label
 @options.eps
 @options.norm
 @options.budget(300.0)
@@ -55,6 +56,7 @@ Exit codes:
 def harden(
     model: str,
     data: tuple[Path, ...],
+    label: str | None,
     eps: float | None,
     norm: str,
     budget: float,
@@ -88,7 +90,7 @@ def harden(
     wanted = Options(eps=eps, norm=norm, budget_s=budget, rows=rows, seed=seed, schema=schema)
     with ExitStack() as stack:
         say = progress(stack)
-        found, target = opened(model, data, say, trust=trust, weights=weights, train=train)
+        found, target = opened(model, data, say, label, seed, trust=trust, weights=weights, train=train)
         say("", "looking at model and data")
         check(found, target, seed)
         how = How(

@@ -21,6 +21,9 @@ data = click.option(
     type=click.Path(path_type=Path),
     help="Rows and labels: x_train, y_train, x_test, y_test, and x_pool, y_pool for privacy. May be repeated.",
 )
+label = click.option(
+    "--label", metavar="COLUMN", help="The column of labels in a table.  [default: one called label, else the last]"
+)
 eps = click.option(
     "--eps", type=float, help="How large a change may be, in the unit of the rows.  [default: by the form of the rows]"
 )

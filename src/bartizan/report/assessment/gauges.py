@@ -111,12 +111,8 @@ def measure(report: Report, check: str, name: str) -> float | None:
 
 
 def rate_in(section: Mapping[str, Any], *names: str) -> Share | None:
-    """The first rate of one of these names, anywhere in a section."""
-    for name in names:
-        if (found := share_of(section.get(name))) is not None:
-            return found
-    inner = (value for value in section.values() if isinstance(value, Mapping) and share_of(value) is None)
-    return next((found for value in inner if (found := rate_in(value, *names)) is not None), None)
+    """The first rate of one of these names. Not of what lies below: there it may be a rate of something else."""
+    return next((found for name in names if (found := share_of(section.get(name))) is not None), None)
 
 
 def _number(rate: Share | None, otherwise: float | None) -> str:
@@ -129,7 +125,7 @@ def _evasion(report: Report) -> Gauge:
     section, how = _section(report, "evasion"), report["how"]
     rate = rate_in(section, "robust", "robust_accuracy")
     number = _number(rate, measure(report, "evasion", "robust_accuracy"))
-    where = f"of answers are right within {how['eps']:g} ({how['norm']})"
+    where = f"of answers are right within {how['eps']:g} ({section.get('norm', how['norm'])})"
     most = "" if section.get("trusted", True) is True else "at most "
     lead = f"{most}{number} of its answers are right and stay so under small changes"
     return _gauge(report, "evasion", "Evasion", where, rate, number, lead)
@@ -165,9 +161,13 @@ def _poison(report: Report) -> Gauge:
 
 def _ownership(report: Report) -> Gauge | None:
     """Whether a copy could be proved to be one; there only where that was measured."""
-    found = _section(report, "theft").get("ownership")
-    if not isinstance(found, Mapping) or not isinstance(found.get("p_value"), int | float):
+    section = _section(report, "theft")
+    found = section.get("ownership")
+    if not section:
         return None
+    if not isinstance(found, Mapping) or not isinstance(found.get("p_value"), int | float):
+        how = "Make some before there is a dispute: bartizan assess own."
+        return Gauge("ownership", "Ownership", "that tell a copy from other models", "no keys", how)
     p = float(found["p_value"])
     number = f"p = {p:.1g}" if p >= 1e-4 else "p < 0.0001"
     sentence = str(found.get("sentence", ""))

@@ -45,7 +45,7 @@ def evasion(report: Report, shown: Shown) -> Iterator[str]:
     if curves:
         most = max(x for curve in curves for x, _ in curve.points)
         says = _robust_says(section, how["eps"])
-        x, y = Axis(f"change, {how['norm']}", 0, most), Axis("right answers", 0, 1, share=True)
+        x, y = Axis(f"change, {section.get('norm', how['norm'])}", 0, most), Axis("right answers", 0, 1, share=True)
         drawn, proven = plot(curves, x, y, says), _certificate(section.get("certificate"))
         yield f'<div class="card"><h3>Accuracy and strength</h3>{drawn}{proven}</div>'
     yield from _card("Attacks", records(section.get("attacks")))

@@ -45,7 +45,7 @@ def triggers(found: Sequence[tuple[str, Array]]) -> Iterator[str]:
 
 
 def _row(one: Example) -> str:
-    if one.before.dtype.kind in "UO":
+    if isinstance(one.before, str) or one.before.dtype.kind in "UO":
         return _texts(str(one.before), str(one.after))
     if is_image(one.before.shape):
         return _pictures(one)
