@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bartizan.assess.evasion import selftests
 from bartizan.assess.evasion.ball import Ball
-from bartizan.assess.evasion.chain import Chain, gradients
+from bartizan.assess.evasion.chain import Chain
+from bartizan.assess.evasion.corruptions import corrupted
+from bartizan.assess.evasion.minimal import curve, distances
 from bartizan.assess.evasion.result import Evasion, Tested
+from bartizan.assess.evasion.routes import by_answers, firmer, gradients, sparsely
 from bartizan.assess.evasion.rows import CLEAN, LOOKS, Rows
+from bartizan.assess.evasion.switch import few as few_stand
+from bartizan.assess.evasion.switch import switched
 from bartizan.assess.measured import Rate, wilson
 
 if TYPE_CHECKING:
@@ -22,6 +28,10 @@ if TYPE_CHECKING:
     from bartizan.assess.target import Array, Target
 
 LIES = 60  # queries of random search that tell whether gradients lie
+MANY = 0.1  # of the rows: where more stand, a mechanism that was dealt with is not taken for the whole truth
+# Tests of what attacks came to; the others name a mechanism, which attacks may have dealt with from the start.
+OUTCOMES = {"large-eps-survivors", "black-box-wins", "robustness-rises", "flat-loss", "transfer-wins"}
+UNIT = ("value-range",)  # What no other attack can deal with.
 
 
 def attacked(target: Target, data: Data, how: How, *, images: bool) -> Evasion:
@@ -35,27 +45,41 @@ def attacked(target: Target, data: Data, how: How, *, images: bool) -> Evasion:
     chain = Chain(target, rows, how, np.random.default_rng(how.seed))
     notes: list[str] = []
     with one_thread():
-        clean, tests = _looked(chain, images)
         view, whole = _views(target, x, notes)
-        if view is not None and whole is not None:
+        clean, tests = _looked(chain, whole, images)
+        if how.norm == "l0":
+            sparsely(chain, view)
+        elif view is not None:
             gradients(chain, view)
-            tests += _tested(chain, view, whole, data)
-    return Evasion(rows, clean, tuple(chain.attacks.values()), tuple(tests), (), (), tuple(notes), not chain.over())
+        else:
+            by_answers(chain, data)
+        tests += _tested(chain, view, whole, data)
+        tests, view = _settled(chain, tests, view, whole, data)
+        reach = rows.distance
+        if view is not None:
+            firmer(chain, view)
+            reach = distances(chain, view)
+    return Evasion(
+        rows, clean, tuple(chain.attacks.values()), tuple(sorted(tests, key=lambda test: test.passed)),
+        curve(reach, how.eps), corrupted(target, x, y, chain.rng) if images and target.cap is None else (),
+        tuple(notes), not chain.over(),
+    )  # fmt: skip
 
 
-def _looked(chain: Chain, images: bool) -> tuple[Rate, list[Tested]]:
+def _looked(chain: Chain, whole: View | None, images: bool) -> tuple[Rate, list[Tested]]:
     """The rows as they are: which are right, whether answers repeat, and what the scores look like."""
     target, rows = chain.target, chain.rows
     scores = target.scores(rows.x)
     few = scores[: selftests.PROBE]
     again = target.scores(rows.x[: selftests.PROBE])
-    if selftests.differs(few, again):
+    chance = getattr(whole.module, "random", ()) if whole is not None else ()
+    if selftests.differs(few, again) or chance:
         rows.looks = LOOKS
     right = np.argmax(scores, axis=1) == rows.y
     wrong = np.flatnonzero(~right)
     rows.fell(target, wrong, rows.x[wrong], CLEAN)
     return wilson(int(right.sum()), len(right)), [
-        selftests.random_answers(few, again, rows.looks),
+        selftests.random_answers(few, again, tuple(chance)),
         selftests.value_range(rows.x, images),
         selftests.saturated_scores(target, few),
     ]
@@ -63,32 +87,90 @@ def _looked(chain: Chain, images: bool) -> tuple[Rate, list[Tested]]:
 
 def _views(target: Target, x: Array, notes: list[str]) -> tuple[View | None, View | None]:
     try:
-        from bartizan.assess.evasion.view import bared, whole
+        from bartizan.assess.evasion.view import bared, entire
     except ImportError:
         if target.module is not None:
             notes.append("gradient attacks need torch, which is not installed: pip install torch")
         return None, None
-    plain = whole(target)
+    plain = entire(target)
     return (None, None) if plain is None else (bared(plain, x[: selftests.PROBE]), plain)
 
 
-def _tested(chain: Chain, view: View, whole: View, data: Data) -> list[Tested]:
+def _tested(chain: Chain, view: View | None, whole: View | None, data: Data) -> list[Tested]:
+    """The tests that need gradients, and those that do without."""
     rows, target = chain.rows, chain.target
     right = np.flatnonzero([name != CLEAN for name in rows.attack])
     probe, few = right[: selftests.PROBE], right[: selftests.FEW]
-    standing = rows.standing
-    tests = [
-        selftests.training_mode(target, rows.x, tuple(getattr(whole.module, "random", ())), rows.looks > 1),
+    random = tuple(getattr(whole.module, "random", ())) if whole is not None else ()
+    tests = [selftests.training_mode(target, rows.x, random, rows.looks > 1)]
+    if view is None or whole is None:
+        unused = ("zero-gradients", "flat-loss", "robustness-rises")
+        tests += [selftests.told(one, True, "no gradients are used") for one in unused]
+        return [*tests, *_lies(chain, view, data)]
+    flat = chain.flat[probe] if chain.flat is not None else None
+    return [
+        *tests,
         selftests.zero_gradients(whole, rows.x[probe], rows.y[probe], target.output),
-        selftests.flat_loss(
-            view, rows.x[probe], rows.y[probe], chain.flat[probe] if chain.flat is not None else None, rows.ball.eps
-        ),
-        selftests.large_eps(chain, view, standing[-selftests.FEW :]),
+        selftests.flat_loss(view, rows.x[probe], rows.y[probe], flat, rows.ball),
         selftests.rises(chain, view, few),
+        *_lies(chain, view, data),
     ]
-    tried = standing[: selftests.PROBE]
-    tests.append(selftests.black_box(chain.squares(tried, LIES, "square"), len(tried), LIES))
+
+
+def _lies(chain: Chain, view: View | None, data: Data) -> list[Tested]:
+    """The tests of what stands: whether unlimited room, random search or another model's changes bring it down."""
+    rows, l0 = chain.rows, chain.rows.ball.norm == "l0"
+    tests = [selftests.large_eps(chain, view, rows.standing[-selftests.FEW :])]
+    tried = rows.standing[: selftests.PROBE]
+    if view is None:
+        tests.append(selftests.told("black-box-wins", True, "no gradients are used"))
+    else:
+        fell = chain.sparse_search(tried, LIES) if l0 else chain.squares(tried, LIES)
+        tests.append(selftests.black_box(fell, len(tried), LIES))
+    x, y = (data.x_train, data.y_train) if data.x_train is not None else (data.x_test, data.y_test)
+    tried = rows.standing
+    if x is not None and y is not None and len(tried) and not l0:
+        changed = selftests.transferred(rows.x[tried], rows.y[tried], (x, y), rows.ball, chain.target.classes)
+        tests.append(selftests.transfer(chain.tried(tried, changed, "transfer"), len(tried), "a linear model"))
     return tests
+
+
+def _settled(
+    chain: Chain, tests: list[Tested], view: View | None, whole: View | None, data: Data
+) -> tuple[list[Tested], View | None]:
+    """Switches the attack where a test failed; what the failure came to then."""
+    failed = {test.check for test in tests if not test.passed}.difference(UNIT)
+    if not failed:
+        return tests, view
+    done, lied = _bared(chain, view, whole), bool(failed.intersection(OUTCOMES))
+    again: list[Tested] = []
+    if (
+        view is not None
+        and chain.rows.ball.norm != "l0"
+        and (lied or len(chain.rows.standing) > MANY * len(chain.rows.x))
+    ):
+        view, more = switched(chain, view, data, lied=lied)
+        done += more
+        again = [] if few_stand(chain) else _lies(chain, view, data)
+    stands = f"{len(chain.rows.standing)} of {len(chain.rows.x)} rows stand"
+    resolved = f"{'; '.join(done) or 'attacked further'}: {stands}" if all(test.passed for test in again) else ""
+    late = {test.check: test for test in again if not test.passed}
+    kept = [late[test.check] if test.passed and test.check in late else test for test in tests]
+    settled = [test if test.passed or test.check in UNIT else replace(test, resolved=resolved) for test in kept]
+    return settled, view
+
+
+def _bared(chain: Chain, view: View | None, whole: View | None) -> list[str]:
+    """What was taken away for the attack from the start, in words."""
+    if view is None or whole is None:
+        return []
+    done = ["scores before the head"] if view.module is not whole.module else ["scores brought to one spread"]
+    through = ", ".join(getattr(whole.module, "approximated", ()))
+    if through:
+        done.append(f"gradients straight through {through}")
+    if chain.rows.looks > 1:
+        done.append(f"noise off for gradients, {chain.rows.looks} looks at each row that fell")
+    return done
 
 
 @contextmanager

@@ -68,15 +68,17 @@ class Ball:
 
     def distance(self, rows: Array, x: Array) -> Array:
         """(n,) how far each row is, float64."""
-        change = np.abs(rows.astype(np.float64) - x.astype(np.float64)).reshape(len(x), -1)
-        if not change.shape[1]:
+        if not x.size:
             return np.zeros(len(x))
+        change = np.abs(rows.astype(np.float64) - x.astype(np.float64)).reshape(len(x), -1)
         if self.norm == "linf":
             return np.asarray(change.max(axis=1))
         return np.asarray(np.linalg.norm(change, axis=1) if self.norm == "l2" else (change > CHANGED).sum(axis=1) * 1.0)
 
     def holds(self, rows: Array, x: Array) -> Array:
         """(n,) whether a row is within: finite, in range, and not farther than eps by either precision."""
+        if not x.size:
+            return np.ones(len(x), bool)
         flat = rows.reshape(len(rows), -1)
         low, high = np.minimum(x, self.low), np.maximum(x, self.high)
         ranged = ((rows >= low) & (rows <= high)).reshape(len(rows), -1).all(axis=1)

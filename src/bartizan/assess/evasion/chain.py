@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bartizan.assess.errors import Spent
-from bartizan.assess.evasion import square
+from bartizan.assess.evasion import sparse, square
 from bartizan.assess.evasion.ball import WITHIN
 from bartizan.assess.evasion.rows import Rows, leads
 from bartizan.assess.target import Array, Target
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from bartizan.assess.evasion.climb import Slopes
     from bartizan.assess.evasion.view import View
     from bartizan.assess.how import How
-
-ALIVE = 0.004  # of the rows that a stage has to fell for the next of its kind to begin
 
 
 @dataclass(slots=True)
@@ -56,6 +54,8 @@ class Chain:
     rng: np.random.Generator
     attacks: dict[str, Attack] = field(default_factory=dict)
     flat: Array | None = None  # whether the first climb did not raise the loss, by row
+    searched: Array | None = None  # where random search stands, by row
+    asked: int = 0  # queries of a row that it had until then
 
     def over(self) -> bool:
         """Time is up."""
@@ -96,27 +96,63 @@ class Chain:
             self.attacks[name].passes += view.tally[0] - before
         return fell
 
-    def squares(
-        self, index: Array, queries: int, name: str = "square", planned: int | None = None, done: int = 0
-    ) -> int:
-        """Random search with `queries` of each row; it begins anew, or where an earlier one ended (`done`)."""
+    def transfers(self, copy: View, way: Slopes, index: Array) -> int:
+        """Changes made for a copy, tried on the target; how many rows fell."""
+        from bartizan.assess.evasion.climb import climb
+
+        rows = self.rows
+        x, y, ball = rows.x[index], rows.y[index], rows.ball
+
+        def run() -> tuple[Array, Array, Array]:
+            low, high = ball.box(x)
+            found = climb(
+                copy, x, y, low, high, way, radius=np.full(len(x), ball.eps * WITHIN), norm=ball.norm,
+                need=np.full(len(x), np.inf), over=self.over,
+            )  # fmt: skip
+            return found.x, self.ask(found.x, y), np.full(len(x), np.inf)
+
+        return self.stage("transfer", index, run, own=False)
+
+    def tried(self, index: Array, changed: Array, name: str) -> int:
+        """Changes that come from elsewhere, tried on the target; how many rows fell."""
+        nothing = np.full(len(index), np.inf)
+        return self.stage(name, index, lambda: (changed, self.ask(changed, self.rows.y[index]), nothing), own=False)
+
+    def squares(self, index: Array, queries: int, name: str = "square", planned: int | None = None) -> int:
+        """Random search with `queries` of each row. With `planned` queries in all it goes on where it ended before."""
+        rows = self.rows
+        begun = self.searched is not None and planned is not None
+        if not begun:
+            self.searched, self.asked = rows.x.copy(), 0
+
+        def run() -> tuple[Array, Array, Array]:
+            assert self.searched is not None
+            at, lead = square.search(
+                self.ask, rows.x[index], rows.y[index], rows.ball, queries, self.rng,
+                start=self.searched[index] if begun else None, planned=planned, done=self.asked, over=self.over,
+            )  # fmt: skip
+            self.searched[index] = at
+            self.asked += queries
+            return at, lead, np.full(len(index), np.inf)
+
+        return self.stage(name, index, run, own=False)
+
+    def sparse_search(self, index: Array, queries: int) -> int:
+        """Random search over few values; how many rows fell."""
         rows = self.rows
 
         def run() -> tuple[Array, Array, Array]:
-            at, lead = square.search(
-                self.ask, rows.x[index], rows.y[index], rows.ball, queries, self.rng,
-                start=rows.at[index] if done else None, planned=planned, done=done, over=self.over,
-            )  # fmt: skip
-            return at, lead, np.full(len(index), np.inf)
+            found = sparse.searched(self.ask, rows.x[index], rows.y[index], rows.ball, queries, self.rng, self.over)
+            return (*found, np.full(len(index), np.inf))
 
-        return self.stage(name, index, run)
+        return self.stage("random values", index, run, own=False)
 
     def ask(self, x: Array, y: Array) -> Array:
         """(n,) the model's own lead over the label, by logarithms where it gives probabilities."""
         return leads(self.target.log_probabilities(x), y)
 
-    def stage(self, name: str, index: Array, run: Callable[[], tuple[Array, Array, Array]]) -> int:
-        """Does one attack on rows and takes what fell; how many did."""
+    def stage(self, name: str, index: Array, run: Callable[[], tuple[Array, Array, Array]], *, own: bool = True) -> int:
+        """Does one attack on rows and takes what fell; how many did. `own`: the lead is that of the view's scores."""
         if not len(index) or self.over():
             return 0
         rows, kept = self.rows, self.attacks.setdefault(name, Attack(name))
@@ -124,10 +160,11 @@ class Chain:
         began, asked = time.monotonic(), self.target.queries
         try:
             at, lead, short = run()
-            rows.near(index, at, lead, short)
             told = lead > 0
             counts = rows.fell(self.target, index[told], at[told], name)
             rows.reject(index[told][~counts])
+            if own:
+                rows.near(index, at, lead, short)
             fell = int(counts.sum())
         except Spent:
             fell = 0
@@ -135,39 +172,3 @@ class Chain:
         kept.queries += self.target.queries - asked
         kept.seconds += time.monotonic() - began
         return fell
-
-
-def nearest(index: Array, share: float, least: int = 24) -> Array:
-    """The first part of indices that come nearest first."""
-    return index[: max(least, int(np.ceil(len(index) * share)))]
-
-
-def gradients(chain: Chain, view: View) -> None:
-    """The climbs: everything once, then what is near falling by other losses, aims and starts."""
-    from bartizan.assess.evasion.climb import Slopes
-    from bartizan.assess.evasion.losses import margin, odds
-
-    rows = chain.rows
-    alive = max(1, round(ALIVE * len(rows.x)))
-    chain.climbs(view, Slopes(odds, 20), "gradient", rows.standing)
-    index = nearest(rows.standing, 0.6)
-    chain.climbs(view, Slopes(margin, 16, 0.5), "margin", index, start=rows.at[index])
-    chain.climbs(view, Slopes(odds, 40, 2.0, 2.0), "sharp gradient", nearest(rows.standing, 0.4))
-    for number in range(1, min(chain.target.classes, 10)):
-        index = nearest(rows.standing, 0.25)
-        if not len(index) or chain.over():
-            break
-        rival = rivals_of(view, rows.x[index], rows.y[index])[:, (number - 1) % (chain.target.classes - 1)]
-        fell = chain.climbs(view, Slopes(margin, 30), "aimed", index, rival=rival)
-        if fell < alive and number > 1:
-            break
-
-
-def rivals_of(view: View, x: Array, y: Array) -> Array:
-    """(n, classes - 1) the other classes at these points, nearest first."""
-    import torch
-
-    from bartizan.assess.evasion.losses import rivals
-
-    found: Array = rivals(view.scores(torch.from_numpy(x)), torch.from_numpy(y)).numpy()
-    return found

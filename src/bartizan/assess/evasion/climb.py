@@ -24,7 +24,8 @@ class Climb:
     """What came of it, for each row.
 
     `x`: the best point; `lead` there: of the best other class over the label, above 0 where the row fell. `short`: the
-    radius that is missing, were the model linear from there on. `rose`: whether any step raised the loss.
+    radius that is missing, were the model linear from there on; below 0 what was too much. `rose`: whether any step
+    raised the loss.
     """
 
     x: Array
@@ -95,7 +96,7 @@ def climb(
             break
         length = radii * (way.first * (1 + cos(pi * number / way.steps)) / 2)
         at = _step(at, slope, length, around, lows, highs, radii, norm)
-    missing = torch.where(ahead > 0, 0.0, -ahead / steep.clamp_min(1e-30))
+    missing = -ahead / steep.clamp_min(1e-30)
     return Climb(best.numpy(), ahead.numpy().astype(np.float64) * way.sharp, missing.numpy(), rose.numpy())
 
 

@@ -2,7 +2,7 @@
 
 Nothing counts because an attack says so. A changed row is brought to numbers that the file and the model hold, has to
 lie within the ball, and has to get another label in a fresh look: in a full batch and alone. Of a model that answers
-at random it has to in nine of ten looks. What does not is rejected, counted, and attacked further with a lead to gain.
+at random it has to in 18 of 20 looks. What does not is rejected, counted, and attacked further with a lead to gain.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from bartizan.assess.evasion.ball import Ball
 from bartizan.assess.target import Array, Target
 
-LOOKS, ENOUGH = 10, 9  # at a model that answers at random
+LOOKS, ENOUGH = 20, 18  # at a model that answers at random
 SLACK = 1e-5  # of the spread of a row's scores: another build of a runtime adds in another order
 CLEAR = 0.01  # the lead, in scores of spread 7, that a row needs at least to count: no re-run takes it back
 CLEAN = "none"  # the attack on rows that the model gets wrong as they are
@@ -61,17 +61,12 @@ class Rows:
         kept = index[better]
         self.at[kept], self.lead[kept], self.short[kept] = at[better], lead[better], short[better]
 
-    def fell(self, target: Target, index: Array, changed: Array, attack: str, ball: Ball | None = None) -> Array:
-        """Looks afresh at changed rows; those that count are kept. (len(index),) whether each does.
-
-        Args:
-            ball: A smaller one, for rows that fell before and are now nearer.
-        """
+    def fell(self, target: Target, index: Array, changed: Array, attack: str) -> Array:
+        """Looks afresh at changed rows; those that count are kept. (len(index),) whether each does."""
         if not len(index):
             return np.zeros(0, bool)
-        within = ball or self.ball
-        made = within.project(changed, self.x[index])
-        counts = within.holds(made, self.x[index])
+        made = self.ball.project(changed, self.x[index])
+        counts = self.ball.holds(made, self.x[index])
         counts[counts] = self._seen(target, made[counts], index[counts])
         good = index[counts]
         self.found[good] = made[counts]
@@ -79,6 +74,24 @@ class Rows:
             self.attack[one] = attack
         self.fallen[good] = True
         return counts
+
+    def nearer(self, target: Target, index: Array, changed: Array) -> None:
+        """Smaller changes of rows that fell; kept where they count as well."""
+        made = self.ball.project(changed, self.x[index])
+        less = self.ball.distance(made, self.x[index]) < self.ball.distance(self.found[index], self.x[index])
+        less &= self.ball.holds(made, self.x[index])
+        less[less] = self._seen(target, made[less], index[less])
+        self.found[index[less]] = made[less]
+
+    def firmer(self, target: Target, index: Array, changed: Array) -> None:
+        """Other changes of rows that fell, of a model that answers at random; the one that fell oftener is kept."""
+        made = self.ball.project(changed, self.x[index])
+        old, new = np.zeros(len(index), np.int64), np.zeros(len(index), np.int64)
+        for _ in range(self.looks):
+            old += misled(target.scores(self.found[index]), self.y[index])
+            new += misled(target.scores(made), self.y[index])
+        better = self.ball.holds(made, self.x[index]) & (new >= old)
+        self.found[index[better]] = made[better]
 
     def reject(self, index: Array) -> None:
         """Attacks took these for fallen, a fresh look did not: they have to get further."""
@@ -99,7 +112,7 @@ class Rows:
         wrong += single
         for _ in range(self.looks - 2):
             wrong += misled(target.scores(made), y)
-        enough = wrong >= self.looks * ENOUGH / LOOKS
+        enough = wrong >= self.looks * (ENOUGH / LOOKS)
         self.shaky[index] |= (wrong > 0) & ~enough
         return np.asarray(enough)
 

@@ -26,13 +26,15 @@ BATCH = 128  # rows in a pass: larger ones leave the caches of one core
 class View:
     """Scores and gradients of a module. `context` is what has to be in force around each pass.
 
-    `around`: the gradient is the mean of so many, at points within `blur` of the row.
+    `speaks`: gives the scores where the module only lends its gradients. `around`: the gradient is the mean of so
+    many, at points within `blur` of the row.
     """
 
     name: str
     module: Any  # torch.nn.Module
     scale: float = 1.0
     context: Callable[[], AbstractContextManager[object]] = nullcontext
+    speaks: Callable[[Tensor], Tensor] | None = None
     around: int = 1
     blur: float = 0.0
     tally: list[int] = field(default_factory=lambda: [0])  # rows that went through, forward and backward
@@ -44,7 +46,7 @@ class View:
     def scores(self, x: Tensor) -> Tensor:
         """(n, classes) scaled scores, without a gradient."""
         with torch.no_grad(), self.context():
-            return torch.cat([self._scaled(part) for part in x.split(BATCH)])
+            return torch.cat([(self.speaks or self._scaled)(part) for part in x.split(BATCH)])
 
     def slope(self, x: Tensor, y: Tensor, loss: Loss, rival: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Scaled scores (n, classes), the loss (n,) and its gradient by the rows."""
@@ -71,18 +73,19 @@ class View:
         with torch.enable_grad(), self.context():
             rows = x.detach().requires_grad_()
             scores = self._scaled(rows)
-            flat = scores.detach()
+            flat = scores.detach() if self.speaks is None else self.speaks(x)
             value, direction = loss(flat, y, rival)
             slope = None
             if scores.requires_grad:
-                (slope,) = torch.autograd.grad(scores, rows, direction, allow_unused=True)
+                # As a sum: a gradient by outputs that are given makes torch import sympy, a second of CPU.
+                (slope,) = torch.autograd.grad((scores * direction).sum(), rows, allow_unused=True)
         return flat, value, torch.zeros_like(x) if slope is None else torch.nan_to_num(slope, 0.0, 0.0, 0.0)
 
     def _scaled(self, x: Tensor) -> Tensor:
         return torch.nan_to_num(self.module(x).float() / self.scale, 0.0, 1e30, -1e30)
 
 
-def whole(target: Target) -> View | None:
+def entire(target: Target) -> View | None:
     """The module as it answers, head and noise and all; None for a target without one."""
     if target.module is None:
         return None
@@ -114,7 +117,7 @@ def softened(view: View) -> View:
     return replace(view, name="softened gradient", context=context)
 
 
-def blurred(view: View, blur: float, around: int = 12) -> View:
+def blurred(view: View, blur: float, around: int = 8) -> View:
     """Gradients that are means over the neighbourhood: of a gradient in shreds the part that leads somewhere."""
     return replace(view, name=f"blurred {view.name}", around=around, blur=blur)
 

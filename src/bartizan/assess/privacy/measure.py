@@ -28,7 +28,7 @@ from bartizan.assess.privacy.stacking import table_of
 from bartizan.assess.privacy.standin import stand_in
 from bartizan.assess.target import Array, Target
 
-TRAINING = 0.72  # Of the time; the rest is for choosing among attacks.
+TRAINING = 0.9  # Of the time; the rest is for choosing among attacks.
 READING = 0.1
 SHOWN = 20
 

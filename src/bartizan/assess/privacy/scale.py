@@ -15,17 +15,15 @@ import numpy as np
 from bartizan.assess.privacy.signals import Signals
 from bartizan.assess.target import Array
 
-SAID = ("entropy",)  # What a model says; what its trees' places tell is no certainty.
 APART = 2.0  # Times what shadows differ among themselves: from there on the target is not like them.
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """The values that shadows have at each rank, ascending, (n,) by name."""
+    """The values that shadows have at each rank, ascending, (n,)."""
 
     odds: Array
     sure: Array
-    more: dict[str, Array]
 
     def of(self, one: Signals) -> Signals:
         """A model's signals on this scale."""
@@ -34,10 +32,6 @@ class Scale:
             odds=_ranked(one.odds, one.odds, self.odds),
             sure=_ranked(one.sure, one.sure, self.sure),
             population=_ranked(one.population, one.sure, self.sure),
-            more={
-                name: _ranked(value, value, self.more[name]) if name in self.more else value
-                for name, value in one.more.items()
-            },
         )
 
     def apart(self, target: Signals, shadows: Sequence[Signals]) -> bool:
@@ -51,11 +45,6 @@ def scale_of(shadows: Sequence[Signals]) -> Scale:
     return Scale(
         np.mean([np.sort(one.odds) for one in shadows], axis=0),
         np.mean([np.sort(one.sure) for one in shadows], axis=0),
-        {
-            name: np.mean([np.sort(one.more[name]) for one in shadows], axis=0)
-            for name in SAID
-            if name in shadows[0].more
-        },
     )
 
 

@@ -4,8 +4,8 @@ Each row is in the training set of exactly one model of a pair, so after k model
 pair tells how long a model takes, and with that how many there will be.
 
 A recipe that is not the one the target was trained with gives shadows that remember more or less than it does. Where
-the recipe has a length (epochs), each pair is as long as those before it say that it must be for a shadow to be as much
-surer of its pool than of the population as the target is.
+the recipe has a length (epochs), each pair is as long as those before it say that it must be for a shadow to be as
+certain of the candidates as the target is.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from bartizan.assess.privacy.signals import Asking, Signals
 from bartizan.assess.target import Array, Refit, Target
 
 MOST = 64
+LEAST = 4  # So many are needed to choose an attack: they are worth more than time to choose it.
+RESERVE = 0.18  # Of the time to train, which is left when there are more.
 ENOUGH = 6  # Models of about one length: others are left out.
 LONGEST, SHORTEST = 8.0, 0.2  # Times the epochs of the recipe.
 LENGTHS = 4
@@ -71,9 +73,10 @@ def train(
         if number % 2 == 0:
             lengths[number // 2] = None if length is None else length.next()
         epochs = lengths[number // 2]
-        if number % 2 == 0 and epochs and took:
+        if number % 2 == 0 and took:
             an_epoch = max(seconds / (lengths[at // 2] or 1) for at, seconds in took.items())
-            if an_epoch * epochs > budget.left:
+            spare = 0.0 if number < LEAST else RESERVE * budget.seconds
+            if an_epoch * (epochs or 1) > budget.left - spare:
                 return None
         like: Any = refit if epochs is None or length is None or epochs == length.plain else longer_of(refit, epochs)
         return lambda: asking.ask(_fitted(pool, like, inside[number], seed + 1 + number))
@@ -85,7 +88,7 @@ def train(
         found[number], took[number] = signals, seconds
         epochs = lengths[number // 2]
         if length is not None and epochs is not None:
-            length.tried.append((epochs, surer(signals)))
+            length.tried.append((epochs, certain(signals)))
         say(f"{len(found)} shadow models")
     whole = [at for at in sorted(found) if at ^ 1 in found]
     if length is not None and whole:
@@ -111,9 +114,13 @@ def _fitted(pool: Pool, refit: Refit, inside: Array, seed: int) -> Target:
 # ---------------------------------------------------------------------------------------------- the recipe's length
 
 
-def surer(signals: Signals) -> float:
-    """How much surer a model is of the pool, half of which it was trained on, than of rows it never saw; nats."""
-    return float(np.maximum(signals.sure, -8).mean() - np.maximum(signals.population, -8).mean())
+def certain(signals: Signals) -> float:
+    """How certain a model is of the candidates' labels, in the mean of log-odds: it grows with every epoch.
+
+    How much surer it is of them than of other rows says more of membership, and far less of the epochs: models of one
+    recipe differ in it by as much as models of half the length.
+    """
+    return float(signals.odds.mean())
 
 
 def longer_of(refit: Refit, epochs: int) -> Any:
@@ -124,7 +131,7 @@ def longer_of(refit: Refit, epochs: int) -> Any:
 
 @dataclass(slots=True)
 class Length:
-    """How many epochs a shadow needs to be as sure as the target (`wanted`); `plain` are those of the recipe."""
+    """How many epochs a shadow needs to be as certain as the target (`wanted`); `plain` are those of the recipe."""
 
     plain: int
     wanted: float
@@ -138,7 +145,7 @@ class Length:
         if not known:
             return self.plain
         nearest = min(known, key=lambda one: abs(known[one] - self.wanted))
-        if abs(known[nearest] - self.wanted) <= CLOSE * max(abs(self.wanted), 0.02) or len(known) >= LENGTHS:
+        if abs(known[nearest] - self.wanted) <= CLOSE * max(abs(self.wanted), 1.0) or len(known) >= LENGTHS:
             return nearest
         if len(known) == 1:
             best = nearest * (STEP if known[nearest] < self.wanted else 1 / STEP)
@@ -158,4 +165,4 @@ def _length(refit: Refit, pool: Pool, target: Signals) -> Length | None:
         return None
     from bartizan.assess.targets.training import epochs_for
 
-    return Length(epochs_for(len(pool) // 2 + len(pool.base_y)), surer(target))
+    return Length(epochs_for(len(pool) // 2 + len(pool.base_y)), certain(target))

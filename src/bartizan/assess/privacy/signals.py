@@ -28,7 +28,7 @@ FLOOR = np.log(1e-12)
 class Signals:
     """`odds` (n,) log p/(1-p) of the label, `sure` (n,) log p; `population` (m,) log p of rows it never saw.
 
-    `more` are other values a row (n,), by name; the same names for every model that was asked in the same way.
+    `more` is what the trees' places tell of each row (n,), by name.
     """
 
     odds: Array
@@ -54,11 +54,9 @@ class Asking:
             sure, odds = self._robust(target, pool.x, pool.y)
             population, _ = self._robust(target, pool.population_x, pool.population_y)
             return Signals(odds, sure, population, self._marked(target))
-        plain = target.log_probabilities(pool.x)
-        sure, odds = of_label(plain, pool.y)
+        sure, odds = of_label(target.log_probabilities(pool.x), pool.y)
         population, _ = of_label(target.log_probabilities(pool.population_x), pool.population_y)
-        more = {"entropy": -(np.exp(plain) * plain).sum(axis=1)}
-        return Signals(odds, sure, population, more | self._marked(target))
+        return Signals(odds, sure, population, self._marked(target))
 
     def _beside(self, x: Array) -> Iterator[Array]:
         """The rows around, made again for every model: they are many, and memory is not."""

@@ -27,7 +27,8 @@ def lines(report: Report, decision: Json) -> Iterator[str]:
         yield f"  {'':<10} {plain(one.sentence)}"
     for check in report["how"]["checks"]:
         for warned in report.get(check, {}).get("warnings", []):
-            yield plain(f"  ▲ {warned.get('check', '')}: {warned.get('effect', '')} {warned.get('fix', '')}")
+            done = f"resolved: {warned['resolved']}" if warned.get("resolved") else f"do: {warned.get('fix', '')}"
+            yield plain(f"  ▲ {warned.get('check', '')}: {warned.get('effect', '')}; {done}")
     for clause in decision["clauses"]:  # type: ignore[attr-defined]  # A list, by its schema.
         mode = clause["then"] if clause["mode"] == "enforce" else f"observed only, would {clause['then']}"
         yield plain(f"  {clause['id']}: {clause['says']} ({mode})")
