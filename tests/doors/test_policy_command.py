@@ -54,9 +54,9 @@ def test_all_mistakes_are_told_at_once(policy: Call) -> None:
     code, out, err = policy("check", name)
     assert code == 1
     assert out.count("Did you mean") == 2 and "mine.yaml:18:19: clause no-secrets-out, when, risk: there is no" in out
-    assert err == "mine.yaml: 6 problems\n"
+    assert err == "mine.yaml: 9 problems\n"
     value = json.loads(policy("check", name, "--format", "json")[1])
-    assert value["schema"] == "bartizan.policy-check/1" and len(value["problems"]) == 6
+    assert value["schema"] == "bartizan.policy-check/1" and len(value["problems"]) == 9
     code, out, err = policy("test", name)
     assert (code, out) == (2, "") and err.startswith("bartizan: mine.yaml:18:19: ")
 
@@ -115,11 +115,12 @@ def test_a_new_version_is_compared_in_words(policy: Call) -> None:
     new = written(policy, lambda text: text.replace("mode: observe", "mode: enforce"), "new.yaml")
     code, out, _ = policy("diff", old, new)
     assert code == 0
-    watching = ("personal-data", "hidden-characters", "blocked-ai", "unusual-uploads")
+    sorts = ("personal-data", "hidden-characters", "blocked-ai", "unusual-uploads")
+    watching = (*sorts, "brittle-models", "models-that-leak", "models-that-can-be-copied")
     assert out == "".join(f"clause watch-{what}: stricter\n  mode: observe → enforce\n" for what in watching)
     assert policy("diff", old, old)[1] == "no difference in meaning\n"
     value = json.loads(policy("diff", new, old, "--format", "json")[1])
-    assert [change["sort"] for change in value["changes"]] == ["looser"] * 4
+    assert [change["sort"] for change in value["changes"]] == ["looser"] * 7
 
 
 def test_a_new_version_is_held_against_what_was_recorded(policy: Call) -> None:
