@@ -51,6 +51,7 @@ BROKEN = (
     ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, MemoryError, OSError, RuntimeError,
     TypeError, ValueError,
 )  # fmt: skip
+CHECKING = 0.95  # Of the time, for the checks; the rest is for the report and for what ends a little late.
 LEAST_S = 0.1  # A check that has less does not begin.
 PROVING = 0.5  # Of what evasion leaves of its time, the part for certificates.
 
@@ -163,7 +164,8 @@ def measure(
     missing: dict[str, str] = {}
     interrupted = False
     done = {name: section for name in options.order if (section := folder.finished(name)) is not None}
-    whole = Budget(max(0.0, whole.seconds - sum(section["seconds"] for section in done.values())), whole.began)
+    spent = sum(section["seconds"] for section in done.values())
+    whole = Budget(max(0.0, whole.seconds * CHECKING - spent), whole.began)
     try:
         for name in options.order:
             section = done.get(name)

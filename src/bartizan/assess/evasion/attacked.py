@@ -13,13 +13,14 @@ from bartizan.assess.evasion import selftests
 from bartizan.assess.evasion.ball import Ball
 from bartizan.assess.evasion.chain import Chain
 from bartizan.assess.evasion.corruptions import corrupted
-from bartizan.assess.evasion.minimal import curve, distances
+from bartizan.assess.evasion.minimal import along, curve, distances
 from bartizan.assess.evasion.result import Evasion, Tested
 from bartizan.assess.evasion.routes import by_answers, firmer, gradients, sparsely
 from bartizan.assess.evasion.rows import CLEAN, LOOKS, Rows
 from bartizan.assess.evasion.switch import few as few_stand
 from bartizan.assess.evasion.switch import switched
 from bartizan.assess.measured import Rate, wilson
+from bartizan.assess.target import Output
 
 if TYPE_CHECKING:
     from bartizan.assess.data import Data
@@ -38,13 +39,14 @@ def attacked(target: Target, data: Data, how: How, *, images: bool) -> Evasion:
     """The first rows of x_test under every attack that fits the target."""
     assert data.x_test is not None
     assert data.y_test is not None
-    x = np.ascontiguousarray(data.x_test[: how.rows], dtype=np.float32)
+    x = data.x_test[: how.rows]
     y = np.ascontiguousarray(data.y_test[: how.rows], dtype=np.int64)
     low, high = (min(0.0, float(x.min(initial=0))), max(1.0, float(x.max(initial=1)))) if images else (-np.inf, np.inf)
-    rows = Rows(x, y, Ball(how.norm, how.eps, low, high))
+    rows = Rows(x, y, Ball(how.norm, how.eps, low, high), whole=np.issubdtype(target.dtype, np.integer))
+    x = rows.x
     chain = Chain(target, rows, how, np.random.default_rng(how.seed))
     notes: list[str] = []
-    with one_thread():
+    with one_thread(how.seed):
         view, whole = _views(target, x, notes)
         clean, tests = _looked(chain, whole, images)
         if how.norm == "l0":
@@ -55,13 +57,13 @@ def attacked(target: Target, data: Data, how: How, *, images: bool) -> Evasion:
             by_answers(chain, data)
         tests += _tested(chain, view, whole, data)
         tests, view = _settled(chain, tests, view, whole, data)
-        reach = rows.distance
         if view is not None:
             firmer(chain, view)
-            reach = distances(chain, view)
+        rows.audit(target)
+        reach = along(chain) if view is None else distances(chain, view)
     return Evasion(
         rows, clean, tuple(chain.attacks.values()), tuple(sorted(tests, key=lambda test: test.passed)),
-        curve(reach, how.eps), corrupted(target, x, y, chain.rng) if images and target.cap is None else (),
+        curve(reach, how.eps), corrupted(target, x, y, chain.rng) if images and not chain.over() else (),
         tuple(notes), not chain.over(),
     )  # fmt: skip
 
@@ -72,6 +74,8 @@ def _looked(chain: Chain, whole: View | None, images: bool) -> tuple[Rate, list[
     scores = target.scores(rows.x)
     few = scores[: selftests.PROBE]
     again = target.scores(rows.x[: selftests.PROBE])
+    if selftests.differs(few, again):  # By chance, or by the rows beside them? The same batch tells.
+        few, again = again, target.scores(rows.x[: selftests.PROBE])
     chance = getattr(whole.module, "random", ()) if whole is not None else ()
     if selftests.differs(few, again) or chance:
         rows.looks = LOOKS
@@ -102,6 +106,8 @@ def _tested(chain: Chain, view: View | None, whole: View | None, data: Data) -> 
     right = np.flatnonzero([name != CLEAN for name in rows.attack])
     probe, few = right[: selftests.PROBE], right[: selftests.FEW]
     random = tuple(getattr(whole.module, "random", ())) if whole is not None else ()
+    if chain.over():
+        return []
     tests = [selftests.training_mode(target, rows.x, random, rows.looks > 1)]
     if view is None or whole is None:
         unused = ("zero-gradients", "flat-loss", "robustness-rises")
@@ -120,6 +126,8 @@ def _tested(chain: Chain, view: View | None, whole: View | None, data: Data) -> 
 def _lies(chain: Chain, view: View | None, data: Data) -> list[Tested]:
     """The tests of what stands: whether unlimited room, random search or another model's changes bring it down."""
     rows, l0 = chain.rows, chain.rows.ball.norm == "l0"
+    if chain.over():
+        return []
     tests = [selftests.large_eps(chain, view, rows.standing[-selftests.FEW :])]
     tried = rows.standing[: selftests.PROBE]
     if view is None:
@@ -151,19 +159,25 @@ def _settled(
     ):
         view, more = switched(chain, view, data, lied=lied)
         done += more
-        again = [] if few_stand(chain) else _lies(chain, view, data)
+        again = _lies(chain, view, data)
+    elif lied:
+        again = [test for test in tests if test.check in OUTCOMES]
     stands = f"{len(chain.rows.standing)} of {len(chain.rows.x)} rows stand"
-    resolved = f"{'; '.join(done) or 'attacked further'}: {stands}" if all(test.passed for test in again) else ""
+    settled = few_stand(chain) or all(test.passed for test in again)
+    resolved = f"{'; '.join(done) or 'attacked further'}: {stands}" if settled else ""
     late = {test.check: test for test in again if not test.passed}
     kept = [late[test.check] if test.passed and test.check in late else test for test in tests]
-    settled = [test if test.passed or test.check in UNIT else replace(test, resolved=resolved) for test in kept]
-    return settled, view
+    return [test if test.passed or test.check in UNIT else replace(test, resolved=resolved) for test in kept], view
 
 
 def _bared(chain: Chain, view: View | None, whole: View | None) -> list[str]:
     """What was taken away for the attack from the start, in words."""
     if view is None or whole is None:
-        return []
+        return (
+            ["searched by labels alone, which finds less than scores would"]
+            if chain.target.output is Output.LABELS
+            else []
+        )
     done = ["scores before the head"] if view.module is not whole.module else ["scores brought to one spread"]
     through = ", ".join(getattr(whole.module, "approximated", ()))
     if through:
@@ -174,8 +188,8 @@ def _bared(chain: Chain, view: View | None, whole: View | None) -> list[str]:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Torch on one core: small batches cost less in all, and the other core is somebody else's."""
+def one_thread(seed: int) -> Iterator[None]:
+    """Torch on one core, where small batches cost least in all, and with a seed that nobody else notices."""
     try:
         import torch
     except ImportError:
@@ -184,6 +198,8 @@ def one_thread() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            yield
     finally:
         torch.set_num_threads(before)

@@ -15,7 +15,7 @@ from bartizan.core.errors import UsageError
 
 NORMS = ("linf", "l2", "l0")
 WITHIN = 1 - 2e-6  # of an L2 radius: float32 rounds each value by 6e-8 of its size
-CHANGED = 1e-7  # less is no change of a value, for L0
+CHANGED = 1e-7  # of a value, and of 1: less is no change, for L0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,11 @@ class Ball:
         """The lowest and highest value each place may take, float32. Around L2 and L0 that is the range alone.
 
         Args:
-            x: Rows, float32.
+            x: Rows, of any precision: what comes out is within for theirs.
             eps: (n,) a radius of its own for each row; without it, the ball's.
         """
-        low, high = np.full_like(x, self.low), np.full_like(x, self.high)
-        low, high = np.minimum(low, x), np.maximum(high, x)  # A row that begins outside the range may stay there.
+        single = x.astype(np.float32)  # A row that begins outside the range may stay there.
+        low, high = np.minimum(single, np.float32(self.low)), np.maximum(single, np.float32(self.high))
         if self.norm != "linf":
             return low, high
         each = np.full(len(x), self.eps) if eps is None else np.asarray(eps, np.float64)
@@ -64,7 +64,7 @@ class Ball:
             norm = np.linalg.norm(change, axis=1)
             share = np.minimum(1.0, WITHIN * each / np.maximum(norm, 1e-30))
             return np.asarray((x + (change * share[:, None]).reshape(x.shape)).astype(np.float32)).clip(low, high)
-        return np.where(largest(np.abs(change), each).reshape(x.shape), inside, x)
+        return np.where(largest(np.abs(change), each).reshape(x.shape), inside, x.astype(np.float32))
 
     def distance(self, rows: Array, x: Array) -> Array:
         """(n,) how far each row is, float64."""
@@ -73,20 +73,28 @@ class Ball:
         change = np.abs(rows.astype(np.float64) - x.astype(np.float64)).reshape(len(x), -1)
         if self.norm == "linf":
             return np.asarray(change.max(axis=1))
-        return np.asarray(np.linalg.norm(change, axis=1) if self.norm == "l2" else (change > CHANGED).sum(axis=1) * 1.0)
+        return np.asarray(
+            np.linalg.norm(change, axis=1) if self.norm == "l2" else (change > _least(x)).sum(axis=1) * 1.0
+        )
 
     def holds(self, rows: Array, x: Array) -> Array:
         """(n,) whether a row is within: finite, in range, and not farther than eps by either precision."""
         if not x.size:
             return np.ones(len(x), bool)
         flat = rows.reshape(len(rows), -1)
-        low, high = np.minimum(x, self.low), np.maximum(x, self.high)
+        single = x.astype(np.float32)
+        low, high = np.minimum(single, np.float32(self.low)), np.maximum(single, np.float32(self.high))
         ranged = ((rows >= low) & (rows <= high)).reshape(len(rows), -1).all(axis=1)
-        single = np.abs(rows.astype(np.float32) - x.astype(np.float32)).reshape(len(x), -1)
+        apart = np.abs(rows.astype(np.float32) - single).reshape(len(x), -1)
         near = self.distance(rows, x) <= self.eps
         if self.norm == "linf":
-            near &= single.max(axis=1, initial=0).astype(np.float64) <= self.eps
+            near &= apart.max(axis=1, initial=0).astype(np.float64) <= self.eps
         return np.asarray(np.isfinite(flat).all(axis=1) & ranged & near)
+
+
+def _least(x: Array) -> Array:
+    """What counts as a change of each value: more than the rounding to float32."""
+    return np.asarray(CHANGED * np.maximum(1.0, np.abs(x.astype(np.float64)))).reshape(len(x), -1)
 
 
 def _reach(x: Array, eps: Array, sign: int) -> Array:
@@ -101,7 +109,7 @@ def _reach(x: Array, eps: Array, sign: int) -> Array:
         end = np.where(over, np.nextafter(end, toward), end)
     # Far from zero a float32 may be coarser than eps: then the value stays as it is.
     over = np.abs(end - x.astype(np.float32)).astype(np.float64) > eps
-    return np.where(over, x, end).astype(np.float32)
+    return np.where(over, x.astype(np.float32), end)
 
 
 def largest(size: Array, count: Array) -> Array:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from bartizan.assess.how import How
 
 
+RESERVE = 4  # queries of each row that attacks leave for fresh looks and for tests of the evaluation
+
+
 @dataclass(slots=True)
 class Attack:
     """One attack, for the report. `passes`: rows through the torch copy; `queries`: rows asked of the model."""
@@ -53,13 +56,15 @@ class Chain:
     how: How
     rng: np.random.Generator
     attacks: dict[str, Attack] = field(default_factory=dict)
+    hints: Array | None = None  # rows as they were changed for a copy
     flat: Array | None = None  # whether the first climb did not raise the loss, by row
     searched: Array | None = None  # where random search stands, by row
     asked: int = 0  # queries of a row that it had until then
 
     def over(self) -> bool:
-        """Time is up."""
-        return self.how.budget.spent
+        """Time is up, or what is left of the queries is needed to look at what fell."""
+        cap = self.target.cap
+        return self.how.budget.spent or (cap is not None and cap - self.target.queries < RESERVE * len(self.rows.x))
 
     def climbs(
         self,
@@ -109,6 +114,8 @@ class Chain:
                 copy, x, y, low, high, way, radius=np.full(len(x), ball.eps * WITHIN), norm=ball.norm,
                 need=np.full(len(x), np.inf), over=self.over,
             )  # fmt: skip
+            self.hints = rows.x.copy()
+            self.hints[index] = found.x
             return found.x, self.ask(found.x, y), np.full(len(x), np.inf)
 
         return self.stage("transfer", index, run, own=False)

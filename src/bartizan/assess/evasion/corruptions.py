@@ -14,7 +14,7 @@ import numpy as np
 from bartizan.assess.measured import Rate, wilson
 from bartizan.assess.target import Array, Target
 
-AT_MOST = 300
+AT_MOST = 150
 TURN = 10.0  # degrees
 NOISE = 0.08
 QUALITY = 40

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bartizan.assess.evasion.view import View
 
 STEPS = 8
+HALVINGS = 6
 BEGIN = 0.8  # of the known change
 SHRINK = (0.2, 0.01)  # of the radius at each step on which the row is fallen, from first to last
 LEAST = 0.5  # of it, where the slope promises that less will do
@@ -54,6 +55,28 @@ def distances(chain: Chain, view: View) -> Array:
         seen = far[misled(chain.target.scores(best[far]), rows.y[index[far]])]
         told[index[seen]] = np.maximum(reach[seen], np.nextafter(ball.eps, np.inf))
     return told
+
+
+def along(chain: Chain) -> Array:
+    """The same without gradients: nearer along the line to each change that is known, by labels alone."""
+    rows, ball = chain.rows, chain.rows.ball
+    index = np.flatnonzero(rows.fallen & np.array([name != CLEAN for name in rows.attack], bool))
+    if ball.norm == "l0" or rows.looks > 1 or not len(index) or chain.over():
+        return rows.distance
+    x, y, best = rows.x[index], rows.y[index], rows.found[index].copy()
+    change = best - x
+    each = (len(x), *[1] * (x.ndim - 1))
+    low, high = np.zeros(len(x)), np.ones(len(x))
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        tried = (x + change * middle.reshape(each)).astype(np.float32)
+        fell = misled(chain.target.scores(tried), y)
+        best[fell] = tried[fell]
+        low, high = np.where(fell, low, middle), np.where(fell, middle, high)
+        if chain.over():
+            break
+    rows.nearer(chain.target, index, best)
+    return rows.distance
 
 
 def descended(

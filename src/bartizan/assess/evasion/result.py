@@ -107,6 +107,8 @@ class Evasion:
             f"{robust.hits} of {robust.of} rows (95 %: {robust.low:.1%} to {robust.high:.1%}); "
             f"{self.clean.share:.1%} are right without any."
         )
+        if not self.finished:
+            told = f"{told} The search is unfinished: more time may find more."
         return told if self.trusted else f"{told} Upper bound, not trusted: the evaluation failed its own tests."
 
     def _worst(self) -> list[int]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bartizan.assess.evasion import hopskipjump, sparse
+from bartizan.assess.evasion import hopskipjump, rays, sparse
 from bartizan.assess.evasion.ball import WITHIN
 from bartizan.assess.evasion.chain import Chain
 from bartizan.assess.evasion.rows import CLEAN, misled
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 LEAST = 16  # rows that a climb takes at least
 SEARCHES = (200, 600, 1500, 3000)  # queries of random search, each part only where the one before found something
 FOUND = 0.02  # of the rows that stand
-HOPS = 15  # rounds by labels alone: about 1,500 queries of a row
+RAYS = 1500  # queries of a row by labels alone under Linf
+HOPS = 20  # rounds by labels alone under L2: about 2,500 queries of a row
 OTHERS = 1000  # rows among which a start for them is looked for
 
 
@@ -64,21 +65,35 @@ def gradients(chain: Chain, view: View, *, patient: bool = False) -> int:
 
 
 def firmer(chain: Chain, view: View) -> None:
-    """Of a model that answers at random: rows that fell are led further in, so that any later look agrees."""
+    """Of a model that answers at random: what stands, and what does not fall at every look, is led further in.
+
+    First without noise, then by means over it (EOT): the one is exact for noise on scores, the other needed for noise
+    on rows.
+    """
     from bartizan.assess.evasion.climb import Slopes, climb
-    from bartizan.assess.evasion.losses import margin
+    from bartizan.assess.evasion.losses import margin, odds
+    from bartizan.assess.evasion.view import averaged
 
     rows, ball = chain.rows, chain.rows.ball
-    index = np.flatnonzero(rows.fallen & np.array([name != CLEAN for name in rows.attack], bool))
-    if rows.looks == 1 or ball.norm == "l0" or not len(index) or chain.over():
-        return
-    x, y = rows.x[index], rows.y[index]
-    low, high = ball.box(x)
-    found = climb(
-        view, x, y, low, high, Slopes(margin, 30, 0.5), radius=np.full(len(x), ball.eps * WITHIN), norm=ball.norm,
-        start=rows.found[index], need=np.full(len(x), np.inf), over=chain.over,
-    )  # fmt: skip
-    rows.firmer(chain.target, index, found.x)
+    mean = averaged(view)
+    for through, name, way in (
+        (view, "further in", Slopes(odds, 40, 2.0, 2.0)),
+        (view, "further in", Slopes(margin, 30, 0.5)),
+        (mean, mean.name, Slopes(margin, 16)),
+    ):
+        index = np.flatnonzero(rows.falls < rows.looks)
+        if rows.looks == 1 or ball.norm == "l0" or not len(index) or chain.over():
+            return
+        x, y = rows.x[index], rows.y[index]
+        low, high = ball.box(x)
+        fallen = rows.fallen[index]
+        start = np.where(fallen.reshape(-1, *[1] * (x.ndim - 1)), rows.found[index], rows.at[index])
+        found = climb(
+            through, x, y, low, high, way, radius=np.full(len(x), ball.eps * WITHIN), norm=ball.norm, start=start,
+            need=np.full(len(x), np.inf), over=chain.over,
+        )  # fmt: skip
+        chain.tried(index[~fallen], found.x[~fallen], name)
+        rows.firmer(chain.target, index[fallen], found.x[fallen])
 
 
 def sparsely(chain: Chain, view: View | None) -> None:
@@ -144,26 +159,30 @@ def search(chain: Chain) -> list[str]:
 
 
 def hops(chain: Chain, data: Data) -> str:
-    """Walks along the boundary by labels alone; what was done, in words."""
+    """Walks and rays to the boundary by labels alone; what was done, in words."""
     rows, target = chain.rows, chain.target
     index = rows.standing
     others = data.x_train if data.x_train is not None else data.x_test
     if not len(index) or others is None or rows.ball.norm == "l0":
         return ""
 
+    def falls(changed: Array, at: Array) -> Array:
+        return np.asarray(target.labels(changed) != rows.y[index][at])
+
     def run() -> tuple[Array, Array, Array]:
+        x, y = rows.x[index], rows.y[index]
         known = np.ascontiguousarray(others[:OTHERS], dtype=np.float32)
-        start = _nearest_other(known, target.labels(known), rows.x[index], rows.y[index])
-
-        def falls(changed: Array, at: Array) -> Array:
-            return np.asarray(target.labels(changed) != rows.y[index][at])
-
-        at = hopskipjump.hop(falls, rows.x[index], start, rows.ball, HOPS, chain.rng, chain.over)
-        within = rows.ball.distance(at, rows.x[index]) <= rows.ball.eps
-        return at, np.where(within, 1.0, -1.0), np.full(len(index), np.inf)
+        start = _nearest_other(known, target.labels(known), x, y)
+        if rows.ball.norm == "linf":
+            way = start - x if chain.hints is None else chain.hints[index] - x
+            at, far = rays.ray(falls, x, rows.ball, RAYS, way, chain.over)
+        else:
+            at = hopskipjump.hop(falls, x, start, rows.ball, HOPS, chain.rng, chain.over)
+            far = rows.ball.distance(at, x)
+        return at, np.where(far <= rows.ball.eps, 1.0, -1.0), np.full(len(index), np.inf)
 
     fell = chain.stage("labels alone", index, run, own=False)
-    return f"walks by labels alone ({fell} more fell)"
+    return f"search by labels alone ({fell} more fell)"
 
 
 def copied(chain: Chain, data: Data) -> list[str]:

@@ -24,10 +24,12 @@ CLEAN = "none"  # the attack on rows that the model gets wrong as they are
 class Rows:
     """n rows of x_test with their labels. `at`, `lead`, `short`: the point nearest to falling that attacks know."""
 
-    x: Array
+    origin: Array  # as they are in the data: what distances are measured from
     y: Array
     ball: Ball
+    whole: bool = False  # The model takes whole numbers.
     looks: int = 1  # more for a model that answers at random
+    x: Array = field(init=False)  # as attacks take them: float32
     fallen: Array = field(init=False)
     found: Array = field(init=False)  # the changed row, for rows that fell
     attack: list[str] = field(init=False)
@@ -36,11 +38,12 @@ class Rows:
     short: Array = field(init=False)
     need: Array = field(init=False)  # the lead an attack has to reach
     shaky: Array = field(init=False)  # fell in some looks, in too few to count
+    falls: Array = field(init=False)  # in how many looks a row fell that counts
     rejected: int = 0
 
     def __post_init__(self) -> None:
-        n = len(self.x)
-        self.fallen, self.shaky = np.zeros(n, bool), np.zeros(n, bool)
+        n, self.x = len(self.origin), np.ascontiguousarray(self.origin, dtype=np.float32)
+        self.fallen, self.shaky, self.falls = np.zeros(n, bool), np.zeros(n, bool), np.zeros(n, np.int64)
         self.found, self.at, self.attack = self.x.copy(), self.x.copy(), [""] * n
         self.lead, self.short, self.need = np.full(n, -np.inf), np.full(n, np.inf), np.full(n, CLEAR)
 
@@ -53,7 +56,7 @@ class Rows:
     @property
     def distance(self) -> Array:
         """(n,) of what fell; infinite for what stands."""
-        return np.where(self.fallen, self.ball.distance(self.found, self.x), np.inf)
+        return np.where(self.fallen, self.ball.distance(self.found, self.origin), np.inf)
 
     def near(self, index: Array, at: Array, lead: Array, short: Array) -> None:
         """Attacks went to these points; the better of what was known and this is kept."""
@@ -65,8 +68,8 @@ class Rows:
         """Looks afresh at changed rows; those that count are kept. (len(index),) whether each does."""
         if not len(index):
             return np.zeros(0, bool)
-        made = self.ball.project(changed, self.x[index])
-        counts = self.ball.holds(made, self.x[index])
+        made = self._held(changed, index)
+        counts = self.ball.holds(made, self.origin[index])
         counts[counts] = self._seen(target, made[counts], index[counts])
         good = index[counts]
         self.found[good] = made[counts]
@@ -77,26 +80,43 @@ class Rows:
 
     def nearer(self, target: Target, index: Array, changed: Array) -> None:
         """Smaller changes of rows that fell; kept where they count as well."""
-        made = self.ball.project(changed, self.x[index])
-        less = self.ball.distance(made, self.x[index]) < self.ball.distance(self.found[index], self.x[index])
-        less &= self.ball.holds(made, self.x[index])
+        made = self._held(changed, index)
+        less = self.ball.distance(made, self.origin[index]) < self.distance[index]
+        less &= self.ball.holds(made, self.origin[index])
         less[less] = self._seen(target, made[less], index[less])
         self.found[index[less]] = made[less]
 
     def firmer(self, target: Target, index: Array, changed: Array) -> None:
         """Other changes of rows that fell, of a model that answers at random; the one that fell oftener is kept."""
-        made = self.ball.project(changed, self.x[index])
+        made = self._held(changed, index)
         old, new = np.zeros(len(index), np.int64), np.zeros(len(index), np.int64)
         for _ in range(self.looks):
             old += misled(target.scores(self.found[index]), self.y[index])
             new += misled(target.scores(made), self.y[index])
-        better = self.ball.holds(made, self.x[index]) & (new >= old)
+        better = self.ball.holds(made, self.origin[index]) & (new >= old)
         self.found[index[better]] = made[better]
+        self.falls[index] = np.maximum(old, new)
+
+    def audit(self, target: Target) -> None:
+        """Of a model that answers at random: rows that did not fall at every look are looked at again, for luck."""
+        index = np.flatnonzero(self.fallen & (self.falls < self.looks))
+        if self.looks == 1 or not len(index):
+            return
+        again = sum(misled(target.scores(self.found[index]), self.y[index]).astype(np.int64) for _ in range(self.looks))
+        lucky = index[self.falls[index] + again < 2 * self.looks * ENOUGH / LOOKS]
+        self.fallen[lucky], self.shaky[lucky] = False, True
+        for one in lucky:
+            self.attack[one] = ""
 
     def reject(self, index: Array) -> None:
         """Attacks took these for fallen, a fresh look did not: they have to get further."""
         self.rejected += len(index)
         self.need[index] = np.maximum(self.need[index] * 4, 0.1)
+
+    def _held(self, changed: Array, index: Array) -> Array:
+        """The rows as the file and the model hold them, within the ball."""
+        made = self.ball.project(changed, self.origin[index])
+        return self.x[index] + np.trunc(made - self.x[index]) if self.whole else made
 
     def _seen(self, target: Target, made: Array, index: Array) -> Array:
         if not len(made):
@@ -113,6 +133,7 @@ class Rows:
         for _ in range(self.looks - 2):
             wrong += misled(target.scores(made), y)
         enough = wrong >= self.looks * (ENOUGH / LOOKS)
+        self.falls[index[enough]] = wrong[enough]
         self.shaky[index] |= (wrong > 0) & ~enough
         return np.asarray(enough)
 

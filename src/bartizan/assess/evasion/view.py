@@ -61,12 +61,16 @@ class View:
 
     def _slope(self, x: Tensor, y: Tensor, loss: Loss, rival: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         scores, value, slope = self._one(x, y, loss, rival)
-        if self.around > 1:
-            slope = slope / slope.abs().flatten(1).mean(dim=1).clamp_min(1e-30).view(-1, *[1] * (x.dim() - 1))
-            for _ in range(self.around - 1):
-                more = self._one(x + (torch.rand_like(x) * 2 - 1) * self.blur, y, loss, rival)[2]
-                slope += more / more.abs().flatten(1).mean(dim=1).clamp_min(1e-30).view(-1, *[1] * (x.dim() - 1))
-        return scores, value, slope
+        if self.around == 1:
+            return scores, value, slope
+        slope = _even(slope)
+        for _ in range(self.around - 1):
+            rows = x + (torch.rand_like(x) * 2 - 1) * self.blur if self.blur else x
+            other, worth, more = self._one(rows, y, loss, rival)
+            slope += _even(more)
+            if not self.blur:  # The same row each time: what differs is chance, and the mean is meant.
+                scores, value = scores + other, value + worth
+        return (scores, value, slope) if self.blur else (scores / self.around, value / self.around, slope)
 
     def _one(self, x: Tensor, y: Tensor, loss: Loss, rival: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         self.tally[0] += len(x)
@@ -120,6 +124,16 @@ def softened(view: View) -> View:
 def blurred(view: View, blur: float, around: int = 8) -> View:
     """Gradients that are means over the neighbourhood: of a gradient in shreds the part that leads somewhere."""
     return replace(view, name=f"blurred {view.name}", around=around, blur=blur)
+
+
+def averaged(view: View, around: int = 8) -> View:
+    """Of a module that is random: scores and gradients that are means over its own noise (EOT, Athalye et al. 2018)."""
+    return replace(view, name="mean gradient", context=nullcontext, around=around, blur=0.0)
+
+
+def _even(slope: Tensor) -> Tensor:
+    """Each row's gradient at one size, so that none outweighs the others in a mean."""
+    return slope / slope.abs().flatten(1).mean(dim=1).clamp_min(1e-30).view(-1, *[1] * (slope.dim() - 1))
 
 
 @contextmanager

@@ -6,7 +6,7 @@ turn, so that what is said of it was never learned from.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,8 +60,8 @@ def plain(table: Table) -> dict[str, Attack]:
     }
 
 
-def choose(table: Table, shadows: tuple[Signals, ...], target: Signals, seed: int, budget: Budget) -> Chosen:
-    """Tries all attacks on the shadows; the best of them on the target."""
+def choose(table: Table, shadows: Sequence[Signals], target: Signals, seed: int, budget: Budget) -> Chosen:
+    """Tries all attacks on the shadows as they play the target, beside those in the table; the best on the target."""
     count = len(shadows)
     every = np.arange(count)
     beside_it = [every[every // 2 != at // 2] for at in range(count)]
@@ -81,7 +81,7 @@ def choose(table: Table, shadows: tuple[Signals, ...], target: Signals, seed: in
     return Chosen(best, said, tried[best], table.inside, tuple(curves.items()))
 
 
-def _stacked(table: Table, shadows: tuple[Signals, ...], seed: int, budget: Budget) -> tuple[Array, Judge] | None:
+def _stacked(table: Table, shadows: Sequence[Signals], seed: int, budget: Budget) -> tuple[Array, Judge] | None:
     """What the stacked attack says (k, n) of shadows it was not learned from, and what is learned from all of them."""
     try:
         import sklearn  # noqa: F401

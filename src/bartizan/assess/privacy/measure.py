@@ -21,6 +21,7 @@ from bartizan.assess.privacy.personal import Carried, carried
 from bartizan.assess.privacy.pool import Pool, pool_of
 from bartizan.assess.privacy.reference import reference
 from bartizan.assess.privacy.result import Exposed, Privacy
+from bartizan.assess.privacy.roughness import played, roughness
 from bartizan.assess.privacy.scale import scale_of
 from bartizan.assess.privacy.shadows import Shadows, train
 from bartizan.assess.privacy.signals import Asking, Signals, asking
@@ -54,15 +55,16 @@ def measure(target: Target, data: Data, how: How) -> Privacy:
         return _weaker(target, data, pool, own, shadows, words, notes, how)
     scale = scale_of(shadows.signals)
     own_kind = target.refit is not None
-    if own_kind and scale.apart(own, shadows.signals):
-        notes.append(
-            "the model is sure in another way than its shadow models, so that their recipe is not its own: the rates "
-            "hold for models trained by the recipe, and are an estimate for this one"
-        )
-    brought = tuple(map(scale.of, shadows.signals))
+    brought, like = [scale.of(one) for one in shadows.signals], scale.of(own)
     table = table_of(brought, shadows.inside, _near(pool, how.seed))
+    rough = roughness(like, brought, shadows.inside)
+    if own_kind and (rough.any or scale.apart(own, shadows.signals)):
+        notes.append(
+            "the model is sure in another way than its shadow models, so that their recipe is not its own; these were "
+            "brought to its certainty and roughness, and the rates are an estimate"
+        )
     how.progress("choosing an attack on the shadow models")
-    chosen = choose(table, brought, scale.of(own), how.seed, how.budget)
+    chosen = choose(table, played(rough, brought, table, how.seed), like, how.seed, how.budget)
     scores, attack = chosen.scores, chosen.name
     if not marked:
         scores, attack = _with_places(target, own, scores, attack)
@@ -119,7 +121,7 @@ def _weaker(
     said = tried = None
     if shadows is not None and len(shadows) == 2:
         scale = scale_of(shadows.signals)
-        table, like = table_of(tuple(map(scale.of, shadows.signals)), shadows.inside), scale.of(own)
+        table, like = table_of([scale.of(one) for one in shadows.signals], shadows.inside), scale.of(own)
         scores, name = rmia(like.sure, table.sure, table.inside, like.population, table.population), "RMIA"
         said = tried = curve(table.values["odds"].reshape(-1), table.inside.reshape(-1))
         notes.append("the rate is that of plain certainty on two shadow models; RMIA, which ranked, is mostly stronger")
