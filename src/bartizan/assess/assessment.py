@@ -95,6 +95,8 @@ class Assessment:
 
 def _prove(section: Json, target: Target, data: Data, how: How) -> None:
     """Adds what can be proven beside what attacks left, where the check did not prove it itself."""
+    import numpy as np
+
     from bartizan.assess.certify.certifying import certify
     from bartizan.assess.data import Form
     from bartizan.assess.measured import Rate
@@ -108,7 +110,8 @@ def _prove(section: Json, target: Target, data: Data, how: How) -> None:
         return
     how.progress("certificates")
     try:
-        found = certify(target, data, replace(how, budget=how.budget.part(PROVING)))
+        stands = np.array(section["outcomes"]["robust"], bool) if "outcomes" in section else None
+        found = certify(target, data, replace(how, budget=how.budget.part(PROVING)), stands)
     except (UsageError, Spent, *BROKEN) as error:
         section["certificate"] = {"why_not": str(error) if isinstance(error, UsageError | Spent) else ended(error)}
         return

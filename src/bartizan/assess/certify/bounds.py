@@ -53,8 +53,26 @@ class _Net:
         return [slot for slot in step.inputs if slot in self.boxes]
 
 
-def leads(net: Graph, low: Array, high: Array, labels: Array) -> Array:
-    """(n,) a lower bound, over each row's box, of the right class's lead over the best rival; above 0 is proven.
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Intervals of a net over the boxes of some rows. `interval` (n,): bounds by these alone, which cost least."""
+
+    net: _Net
+    rows: int
+    result: int
+    spec: Tensor  # (n, classes, classes): the label's lead over each class
+    y: Tensor
+    interval: Array
+
+    def tightened(self) -> Array:
+        """(n,) the same bounds by linear relaxation backwards, the better of the two; above 0 is proven."""
+        backward = _backward(self.net, self.result, self.rows, self.spec)
+        least, most = self.net.boxes[self.result]
+        return np.maximum(self.interval, _least(backward, least, most, self.y))
+
+
+def bounds(net: Graph, low: Array, high: Array, labels: Array) -> Bounds:
+    """Of the right class's lead over the best rival, from below, over each row's box.
 
     Raises Unsupported: an operator has no bounds here.
     """
@@ -71,14 +89,26 @@ def leads(net: Graph, low: Array, high: Array, labels: Array) -> Array:
         for step in plan.steps:
             made.boxes[step.outputs[0]] = _forward(made, step)
     least, most = made.boxes[plan.result]
-    classes = least.shape[1]
+    classes = torch.eye(least.shape[1], dtype=torch.float64)
     y = torch.from_numpy(np.asarray(labels, np.int64))
-    spec = torch.eye(classes, dtype=torch.float64)[y][:, None] - torch.eye(classes, dtype=torch.float64)[None]
-    backward = _backward(made, plan.result, plan.rows, spec)
     intervals = least.gather(1, y[:, None]) - most
-    bound = torch.maximum(backward, intervals).scatter(1, y[:, None], float("inf")).min(1).values
+    return Bounds(
+        made, plan.rows, plan.result, classes[y][:, None] - classes[None], y, _least(intervals, least, most, y)
+    )
+
+
+def leads(net: Graph, low: Array, high: Array, labels: Array) -> Array:
+    """(n,) a lower bound, over each row's box, of the right class's lead over the best rival; above 0 is proven.
+
+    Raises Unsupported: an operator has no bounds here.
+    """
+    return bounds(net, low, high, labels).tightened()
+
+
+def _least(bound: Tensor, least: Tensor, most: Tensor, y: Tensor) -> Array:
+    """(n,) over the rivals, less what float32 may round."""
     slack = SURE * torch.maximum(least.abs(), most.abs()).max(1).values.clamp(max=1e3)
-    return np.asarray((bound - slack).numpy())
+    return np.asarray((bound.scatter(1, y[:, None], float("inf")).min(1).values - slack).numpy())
 
 
 def _double(value: Tensor) -> Tensor:
@@ -188,23 +218,27 @@ def _relu(weight: Tensor, box: Box) -> tuple[Tensor, Tensor]:
 
 def _pool(net: _Net, step: Step, slot: int, weight: Tensor) -> tuple[Tensor, Tensor]:
     """A maximum is at least its surest element, and at most the highest end."""
-    low = net.boxes[slot][0].detach().requires_grad_()
-    with torch.enable_grad():
-        out = net.run(step, {slot: low})
-        positive = weight.clamp(min=0)
-        passed = torch.stack(
-            [torch.autograd.grad(out, low, positive[:, at], retain_graph=True)[0] for at in range(weight.shape[1])], 1
-        )
+    passed, _ = _led_back(net, step, slot, net.boxes[slot][0], weight.clamp(min=0))
     high = net.boxes[step.outputs[0]][1].unsqueeze(1)
     return passed, (weight.clamp(max=0) * high).flatten(2).sum(2)
 
 
 def _linear(net: _Net, step: Step, slot: int, weight: Tensor) -> tuple[Tensor, Tensor]:
     """Exactly: the transposed operator, and what it gives for nought."""
-    nought = torch.zeros_like(net.boxes[slot][0]).requires_grad_()
+    passed, out = _led_back(net, step, slot, torch.zeros_like(net.boxes[slot][0]), weight)
+    return passed, (weight * out.unsqueeze(1)).flatten(2).sum(2)
+
+
+def _led_back(net: _Net, step: Step, slot: int, at: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """`weight` (n, specs, …) times the operator's derivative at the points, and what it gives there.
+
+    As the gradient of a sum: one by outputs that are given makes torch import sympy, a second of CPU.
+    """
+    at = at.detach().requires_grad_()
     with torch.enable_grad():
-        out = net.run(step, {slot: nought})
-        passed = torch.stack(
-            [torch.autograd.grad(out, nought, weight[:, at], retain_graph=True)[0] for at in range(weight.shape[1])], 1
-        )
-    return passed, (weight * out.detach().unsqueeze(1)).flatten(2).sum(2)
+        out = net.run(step, {slot: at})
+        passed = [
+            torch.autograd.grad((out * weight[:, one]).sum(), at, retain_graph=True)[0]
+            for one in range(weight.shape[1])
+        ]
+    return torch.stack(passed, 1), out.detach()

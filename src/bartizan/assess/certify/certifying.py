@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,7 +15,11 @@ from bartizan.assess.measured import Rate, wilson
 from bartizan.assess.target import Array, Target
 from bartizan.core.errors import UsageError
 
+if TYPE_CHECKING:
+    from bartizan.assess.certify.bounds import Bounds
+
 AT_ONCE = 16  # rows
+IN_VAIN = 2  # times so many without a proof: the rest have none
 SIGMA = 2.0  # times smaller than eps the noise is: then eps is proven from 98 % of the copies on
 
 
@@ -58,8 +64,12 @@ class Certificates:
         return f"{said}; attacks left {robust.share:.0%}, so {max(0.0, self.gap(robust)):.0%} are neither."
 
 
-def certify(target: Target, data: Data, how: How) -> Certificates:
-    """The strongest certificate there is for this kind of model, on the first `how.rows` test rows, as time allows."""
+def certify(target: Target, data: Data, how: How, stands: Array | None = None) -> Certificates:
+    """The strongest certificate there is for this kind of model, on the first `how.rows` test rows, as time allows.
+
+    Args:
+        stands: (n,) rows that no attack changed enough; the others are known to have no proof, and cost nothing.
+    """
     if data.x_test is None or data.y_test is None:
         raise UsageError("certificates are given for test rows: x_test and y_test in the data")
     x, y = data.x_test[: how.rows], data.y_test[: how.rows]
@@ -67,7 +77,7 @@ def certify(target: Target, data: Data, how: How) -> Certificates:
     if target.forest is not None or target.linear is not None:
         return _exact(target, data, how, right)
     if how.norm == "linf" and target.module is not None:
-        return _bounded(target, data, how, x, y, right)
+        return _bounded(target, data, how, x, y, right if stands is None or len(stands) != len(x) else right & stands)
     if how.norm == "l2" and data.form is not Form.TEXT:
         return _smoothed(target, how, x, y)
     return _nothing(how, len(x), f"there is no certificate for this kind of model under {how.norm}")
@@ -88,8 +98,9 @@ def _exact(target: Target, data: Data, how: How, right: Array) -> Certificates:
     return Certificates(solve.name, how.eps, how.norm, proven, len(right))
 
 
-def _bounded(target: Target, data: Data, how: How, x: Array, y: Array, right: Array) -> Certificates:
-    from bartizan.assess.certify.bounds import leads
+def _bounded(target: Target, data: Data, how: How, x: Array, y: Array, among: Array) -> Certificates:
+    """`among`: (n,) rows that may be proven. Behind the last one that was worth it, none is."""
+    from bartizan.assess.certify.bounds import bounds
     from bartizan.assess.evasion.ball import Ball
     from bartizan.assess.targets.graph import BROKEN, Graph, Unsupported
 
@@ -100,19 +111,31 @@ def _bounded(target: Target, data: Data, how: How, x: Array, y: Array, right: Ar
         return _nothing(how, len(x), "bounds are known for nets from ONNX files")
     limits = (0.0, 1.0) if data.form is Form.IMAGES else (-np.inf, np.inf)
     low, high = Ball("linf", how.eps, *limits).box(x.astype(np.float32))
-    proven, looked = np.zeros(len(x), bool), 0
-    for at in range(0, len(x), AT_ONCE):
-        if how.budget.spent:
-            break
-        part = slice(at, at + AT_ONCE)
-        try:
-            proven[part] = (leads(net, low[part], high[part], y[part]) > 0) & right[part]
-        except (Unsupported, *BROKEN) as error:
-            why = str(error) if isinstance(error, Unsupported) else f"the bounds ended ({type(error).__name__})"
-            return _nothing(how, len(x), why)
-        looked = min(len(x), at + AT_ONCE)
-        how.progress(f"bounds: {looked} of {len(x)} rows")
-    return Certificates("CROWN-IBP", how.eps, how.norm, proven[:looked], looked)
+    proven, reach = np.zeros(len(x), bool), np.full(len(x), -np.inf)
+
+    def batches(index: Array) -> Iterator[tuple[Array, Bounds]]:
+        for at in range(0, len(index), AT_ONCE):
+            if how.budget.spent:
+                return
+            some = index[at : at + AT_ONCE]
+            yield some, bounds(net, low[some], high[some], y[some])
+
+    try:
+        for some, found in batches(np.flatnonzero(among)):
+            reach[some] = found.interval
+        proven |= reach > 0
+        left = np.flatnonzero(among & ~proven)
+        vain = 0
+        for some, found in batches(left[np.argsort(-reach[left], kind="stable")]):
+            proven[some] = found.tightened() > 0
+            vain = 0 if proven[some].any() else vain + 1
+            how.progress(f"bounds: {int(proven.sum())} of {len(x)} rows are proven")
+            if vain == IN_VAIN:  # Those whose intervals are nearest to a proof come first.
+                break
+    except (Unsupported, *BROKEN) as error:
+        why = str(error) if isinstance(error, Unsupported) else f"the bounds ended ({type(error).__name__})"
+        return _nothing(how, len(x), why)
+    return Certificates("CROWN-IBP", how.eps, how.norm, proven, len(x))
 
 
 def _smoothed(target: Target, how: How, x: Array, y: Array) -> Certificates:
