@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from bartizan.assess.budget import Budget
 from bartizan.assess.comparison import outcomes
-from bartizan.assess.errors import Spent
+from bartizan.assess.errors import Spent, library_errors
 from bartizan.assess.evidence import REPORT, Folder, Json, as_bytes
 from bartizan.assess.facts import (
     accuracy_of,
@@ -52,12 +52,18 @@ BROKEN = (
     TypeError, ValueError,
 )  # fmt: skip
 CHECKING = 0.95  # Of the time, for the checks; the rest is for the report and for what ends a little late.
+BEGUN = 0.5  # Of the time, at least, for the checks: loading libraries may take longer than a small budget.
 LEAST_S = 0.1  # A check that has less does not begin.
 PROVING = 0.5  # Of what evasion leaves of its time, the part for certificates.
 
 
 def _silent(check: str, text: str) -> None:
     """Progress for nobody."""
+
+
+def broken() -> tuple[type[Exception], ...]:
+    """What a check may end in that says nothing about the other checks."""
+    return BROKEN + library_errors()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +118,11 @@ def _prove(section: Json, target: Target, data: Data, how: How) -> None:
     try:
         stands = np.array(section["outcomes"]["robust"], bool) if "outcomes" in section else None
         found = certify(target, data, replace(how, budget=how.budget.part(PROVING)), stands)
-    except (UsageError, Spent, *BROKEN) as error:
-        section["certificate"] = {"why_not": str(error) if isinstance(error, UsageError | Spent) else ended(error)}
+    except (UsageError, Spent) as error:
+        section["certificate"] = {"why_not": str(error)}
+        return
+    except broken() as error:
+        section["certificate"] = {"why_not": ended(error)}
         return
     rate = Rate(int(robust["hits"]), int(robust["of"]), float(robust["low"]), float(robust["high"]))
     section["certificate"] = {**found.as_json(), "sentence": found.sentence(rate)}
@@ -152,37 +161,53 @@ def measure(
     began, cpu = time.monotonic(), cpu_seconds()
     whole = budget or Budget(options.budget_s)
     say("", "looking at model and data")
-    check(data, target, options.seed)
-    accuracy = accuracy_of(target, data, options)
+    check(data, target, options.seed, whole)
+    accuracy = accuracy_of(target, data, options, whole)
     strength = eps_for(data, options)
-    folder = Folder(out, key_of(target, data, options, strength))
-    report: Json = {
-        "schema": SCHEMA,
-        "model": model_of(target),
-        "data": told_of(data),
-        "how": how_of(options, strength),
-        "versions": versions(),
-        "accuracy": accuracy,
-    }
+    with Folder(out, key_of(target, data, options, strength)) as folder:
+        report: Json = {
+            "schema": SCHEMA,
+            "model": model_of(target),
+            "data": told_of(data),
+            "how": how_of(options, strength),
+            "versions": versions(),
+            "accuracy": accuracy,
+        }
+        missing, interrupted = _run(report, target, data, options, folder, whole, say, run)
+        return _told(report, missing, folder, interrupted, seconds=time.monotonic() - began, cpu=cpu_seconds() - cpu)
+
+
+def _run(
+    report: Json,
+    target: Target,
+    data: Data,
+    options: Options,
+    folder: Folder,
+    whole: Budget,
+    say: Say,
+    run: Run,
+) -> tuple[dict[str, str], bool]:
+    """Every check's section into the report; which are missing and why, and whether somebody interrupted."""
     missing: dict[str, str] = {}
-    interrupted = False
     done = {name: section for name in options.order if (section := folder.finished(name)) is not None}
     spent = sum(section["seconds"] for section in done.values())
-    whole = Budget(max(0.0, whole.seconds * CHECKING - spent), whole.began)
+    rest = max(whole.left - (1 - CHECKING) * whole.seconds, BEGUN * whole.seconds)
+    budget = Budget(max(0.0, rest - spent))
+    strength = report["how"]["eps"]
     try:
         for name in options.order:
             section = done.get(name)
             if section is None:
-                how = _how_for(name, options, strength, whole, say)
+                how = _how_for(name, options, strength, budget, say)
                 section = _one(name, target, data, how, folder, missing, run)
             if section is not None:
                 report[name] = section
     except KeyboardInterrupt:
-        interrupted = True
         for name in options.order:
             if name not in report:
                 missing.setdefault(name, "interrupted; the same command goes on from here")
-    return _told(report, missing, folder, interrupted, seconds=time.monotonic() - began, cpu=cpu_seconds() - cpu)
+        return missing, True
+    return missing, False
 
 
 def _how_for(name: str, options: Options, strength: float, whole: Budget, say: Say) -> How:
@@ -221,11 +246,9 @@ def _one(
             "cpu_seconds": round(cpu_seconds() - cpu, 3),
         }
         return folder.keep(name, result, section)
-    except UsageError as error:  # Also `Missing`: a package that is not installed.
+    except (UsageError, Spent) as error:  # Also `Missing`: a package that is not installed.
         missing[name] = str(error)
-    except Spent as error:
-        missing[name] = str(error)
-    except BROKEN as error:
+    except broken() as error:
         missing[name] = ended(error)
     return None
 

@@ -9,9 +9,11 @@ Every file appears whole or not at all: it is written beside its place and moved
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -30,7 +32,7 @@ Json = dict[str, Any]  # Any: a section is what its check says
 
 
 class Folder:
-    """Where the evidence of one assessment goes."""
+    """Where the evidence of one assessment goes; inside `with`, no other run writes there."""
 
     def __init__(self, path: Path, key: Json | None) -> None:
         """Makes the folder, and clears away what an earlier assessment left in it.
@@ -38,17 +40,24 @@ class Folder:
         Args:
             key: What must be the same for a finished check to be read back; None: nothing is.
 
-        Raises UsageError where that is no folder that can be written.
+        Raises UsageError where that is no folder that can be written, another run writes into it, or a report of
+        something else lies there.
         """
         self.path = path
         self._key = sha256(orjson.dumps(key, option=orjson.OPT_SORT_KEYS)).hexdigest() if key is not None else ""
         self._unfinished = made(path) / UNFINISHED
-        try:
+        with writing(path):
             self._unfinished.mkdir(exist_ok=True)
-            found = [self.finished(file.stem) for file in self._unfinished.glob("*.json")]
-            _forget(path, {name for section in found if section for name in section["files"]})
-        except OSError as error:
-            raise UsageError(f"{path}: cannot be written ({error.strerror}); choose another folder by --out") from error
+            self._lock = _locked(self._unfinished)
+            kept: set[str] = set()
+            for file in sorted(self._unfinished.glob("*.json")):
+                section = self.finished(file.stem)
+                if section is not None:
+                    kept |= section["files"].keys()
+                else:
+                    _remove(path, _files_in(file))
+                    file.unlink()
+            _forget(path, kept)
 
     def finished(self, check: str) -> Json | None:
         """The section of a check that a run with the same inputs finished before it was stopped."""
@@ -67,22 +76,51 @@ class Folder:
         """Writes a check's evidence; the section with the sha256 of each file. It will be read back after a kill."""
         part = self._unfinished / check
         shutil.rmtree(part, ignore_errors=True)
-        part.mkdir()
-        digests = {name: digest(part / name) for name in result.write(part)}
-        for name in digests:
-            (part / name).replace(self.path / name)
-        shutil.rmtree(part)
-        whole = {**section, "files": digests}
-        write(self._unfinished / f"{check}.json", as_bytes({"key": self._key, "section": whole}))
+        with writing(self.path):
+            part.mkdir()
+            digests = {name: digest(part / name) for name in result.write(part)}
+            for name in digests:
+                (part / name).replace(self.path / name)
+            shutil.rmtree(part)
+            whole = {**section, "files": digests}
+            write(self._unfinished / f"{check}.json", as_bytes({"key": self._key, "section": whole}))
         return whole
 
     def write(self, name: str, content: bytes) -> None:
         """One file."""
-        write(self.path / name, content)
+        with writing(self.path):
+            write(self.path / name, content)
 
     def close(self) -> None:
         """The run is over: nothing is unfinished."""
         shutil.rmtree(self._unfinished, ignore_errors=True)
+
+    def __enter__(self) -> Folder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._lock)
+
+
+def _locked(folder: Path) -> int:
+    """A lock on a folder that ends with the process, however that ends. Raises UsageError where another has it."""
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise UsageError(f"{folder.parent}: another run is writing here; choose another folder by --out") from None
+    return lock
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns what goes wrong while a folder is written into one sentence."""
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise UsageError(f"{path}: cannot be written ({why}); choose another folder by --out") from error
 
 
 def made(path: Path) -> Path:
@@ -143,13 +181,24 @@ def _forget(path: Path, kept: Collection[str]) -> None:
 
     Only files that are still as it wrote them: what somebody else put there stays, and so does what will be read back.
     """
-    report = read_json(path / REPORT)
-    if report is None:
+    if not (path / REPORT).exists():
         return
-    for name, told in files_of(report).items():
-        if name not in kept and _same(path / name, told):
-            (path / name).unlink()
+    report = read_json(path / REPORT)
+    if report is None or not str(report.get("schema")).startswith("bartizan."):
+        raise UsageError(f"{path}: the {REPORT} there is not of an assessment; choose another folder by --out")
+    _remove(path, {name: told for name, told in files_of(report).items() if name not in kept})
     (path / REPORT).unlink()
+
+
+def _remove(path: Path, files: dict[str, str]) -> None:
+    for name, told in files.items():
+        if _same(path / name, told):
+            (path / name).unlink()
+
+
+def _files_in(saved: Path) -> dict[str, str]:
+    """The evidence of a check that a run with other inputs finished before it was stopped."""
+    return files_of(read_json(saved) or {})
 
 
 def _as_written(folder: Path, files: object) -> bool:

@@ -60,6 +60,7 @@ def worst(folder: Path, data: Data, target: Target) -> list[Example]:
     import numpy as np
 
     from bartizan.assess.errors import Spent
+    from bartizan.core.errors import UsageError
 
     path = folder / FILE
     if not path.is_file() or data.x_test is None or data.y_test is None:
@@ -80,7 +81,7 @@ def worst(folder: Path, data: Data, target: Target) -> list[Example]:
         return []
     try:
         answers = target.labels(after[picked])
-    except Spent:  # An endpoint that may not be asked any more.
+    except (Spent, UsageError):  # An endpoint that may not be asked any more, or is gone.
         answers = np.full(len(picked), -1)
     return [
         Example(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import resource
 import traceback
+import warnings
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +14,10 @@ from bartizan.assess.evidence import Json
 from bartizan.version import __version__
 
 if TYPE_CHECKING:
+    from bartizan.assess.budget import Budget
     from bartizan.assess.data import Data
     from bartizan.assess.options import Options
-    from bartizan.assess.target import Target
+    from bartizan.assess.target import Array, Target
     from bartizan.core.finding import Finding
 
 LIBRARIES = (
@@ -23,6 +25,9 @@ LIBRARIES = (
     "opacus",
 )  # fmt: skip
 AT_MOST = 2000  # Test rows that the accuracy is taken over.
+TOGETHER = 128
+SPREAD_ROWS = 20_000
+ACCURACY = 0.05  # Of the time.
 
 
 def eps_for(data: Data, options: Options) -> float:
@@ -41,21 +46,38 @@ def eps_for(data: Data, options: Options) -> float:
         each = 8 / 255 if several else 0.1
         scale = 1.0
     else:
-        each, scale = 0.1, float(np.median(np.nanstd(rows.astype(np.float64), axis=0))) or 1.0
+        each, scale = 0.1, _spread(rows)
     size = int(np.prod(rows.shape[1:])) if rows is not None else 1
     if options.norm == "l0":
         return float(max(1, round(size * 0.02)))
     return round(each * scale * (size**0.5 / 2 if options.norm == "l2" else 1.0), 6)
 
 
-def accuracy_of(target: Target, data: Data, options: Options) -> Json | None:
+def _spread(rows: Array) -> float:
+    """The median of the columns' standard deviations; 1 where there is none."""
+    import numpy as np
+
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Columns without any value.
+        found = np.nanstd(rows[:SPREAD_ROWS].astype(np.float64), axis=0)
+    known = found[np.isfinite(found)]
+    return float(np.median(known)) or 1.0 if len(known) else 1.0
+
+
+def accuracy_of(target: Target, data: Data, options: Options, budget: Budget) -> Json | None:
+    """Of the first test rows, as many as a small part of time and queries allows."""
     from bartizan.assess.measured import wilson
 
     if data.x_test is None or data.y_test is None:
         return None
-    rows = AT_MOST if target.cap is None else options.rows
-    right = target.labels(data.x_test[:rows]) == data.y_test[:rows]
-    return wilson(int(right.sum()), len(right)).as_json()
+    most = AT_MOST if target.cap is None else min(options.rows, (target.cap - target.queries) // 4)
+    until = budget.part(ACCURACY)
+    right = rows = 0
+    while rows < min(most, len(data.x_test)) and not (rows and until.spent):
+        part = slice(rows, min(rows + TOGETHER, most))
+        labels = target.labels(data.x_test[part])
+        right, rows = right + int((labels == data.y_test[part]).sum()), rows + len(labels)
+    return wilson(right, rows).as_json() if rows else None
 
 
 def model_of(target: Target) -> Json:
@@ -137,6 +159,10 @@ def cpu_seconds() -> float:
 
 def ended(error: BaseException) -> str:
     """An error of a library in words: its kind and where it came from, without what it says, which may be content."""
+    from bartizan.assess.errors import no_memory
+
+    if no_memory(error):
+        return "there was not enough memory for it: give fewer or smaller rows, or a machine with more"
     frames = traceback.extract_tb(error.__traceback__)
     where = f" in {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return f"ended by {type(error).__name__}{where}"

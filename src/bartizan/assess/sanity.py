@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from math import sqrt
 
 import numpy as np
 
+from bartizan.assess.budget import Budget
 from bartizan.assess.data import Data, Form
 from bartizan.assess.target import Array, Output, Target
 from bartizan.core.errors import UsageError
@@ -13,15 +15,17 @@ from bartizan.core.errors import UsageError
 MIN_ROWS = 50
 LOOKED_AT = 500  # Rows the accuracy is taken over; 3 standard deviations of a coin are 7 % there.
 TWICE = 16  # Rows asked twice, and one by one.
+LOOKING = 0.05  # Of the budget.
 EDGE = 1e-6  # Rounding of pixels.
 
 
-def check(data: Data, target: Target, seed: int = 0) -> None:
-    """Notes what the report must say about both.
+def check(data: Data, target: Target, seed: int = 0, budget: Budget | None = None) -> None:
+    """Notes what the report must say about both; asks a slow model no more rows than a small part of the budget allows.
 
     Raises:
         UsageError: NaN, infinities, another shape, labels the model does not have, one class, fewer than 50 rows,
-            pixels outside [0, 1], and a model that answers no numbers, always the same, or no better than chance.
+            pixels outside [0, 1], and a model that answers no numbers, always the same, no better than chance, or so
+            slowly that the budget is over before anything is known.
     """
     parts = {"training": (data.x_train, data.y_train), "test": (data.x_test, data.y_test),
              "pool": (data.x_pool, data.y_pool)}  # fmt: skip
@@ -34,8 +38,30 @@ def check(data: Data, target: Target, seed: int = 0) -> None:
         raise UsageError(f"{target.name} knows {target.classes} classes, but the data has {len(data.classes)}")
     x, y = given.get("test") or given["training"]
     most = LOOKED_AT if target.cap is None else min(LOOKED_AT, max(MIN_ROWS, (target.cap - target.queries) // 4))
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(x))[:most])
-    _check_model(x[chosen], y[chosen], target, data)
+    if target.cap is not None and target.cap - target.queries < 2 * MIN_ROWS:
+        raise UsageError(
+            f"{target.name} may be asked {target.cap:,} rows, which says nothing: allow {2 * MIN_ROWS + target.queries}"
+        )
+    chosen = np.random.default_rng(seed).permutation(len(x))[:most]
+    scores = _scores(x[chosen], target, budget)
+    chosen = chosen[: len(scores)]
+    _check_model(x[chosen], y[chosen], scores, target, data)
+
+
+def _scores(x: Array, target: Target, budget: Budget | None) -> Array:
+    """Of some rows, and then of as many as there is time for."""
+    began = time.monotonic()
+    first = target.scores(x[:TWICE])
+    each = (time.monotonic() - began) / TWICE
+    rows = len(x)
+    if budget is not None and each > 0:
+        if MIN_ROWS * each > budget.seconds:
+            raise UsageError(
+                f"{target.name} takes {each:.2g} seconds a row: the budget of {budget.seconds:g} seconds is over after "
+                f"{int(budget.seconds / each)} rows, which say nothing; give at least {10 * MIN_ROWS * each:.0f}"
+            )
+        rows = min(rows, max(MIN_ROWS, int(LOOKING * budget.seconds / each)))
+    return np.concatenate([first, target.scores(x[TWICE:rows])])
 
 
 def _check_part(name: str, x: Array, y: Array, data: Data, target: Target) -> None:
@@ -76,8 +102,7 @@ def _note(holder: Data | Target, text: str) -> None:
         holder.notes.append(text)
 
 
-def _check_model(x: Array, y: Array, target: Target, data: Data) -> None:
-    scores = target.scores(x)
+def _check_model(x: Array, y: Array, scores: Array, target: Target, data: Data) -> None:
     if not np.isfinite(scores).all():
         raise UsageError(f"{target.name} answers NaN or infinity for {int((~np.isfinite(scores)).any(1).sum()):,} rows")
     labels = scores.argmax(axis=1)

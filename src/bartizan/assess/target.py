@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bartizan.assess.errors import Spent
+from bartizan.assess.errors import Spent, no_memory
 from bartizan.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -113,7 +113,9 @@ class Target:
             part = rows[at : at + self.batch]
             try:
                 out[at : at + len(part)] = self.answer(part)
-            except MemoryError:
+            except (MemoryError, RuntimeError) as error:
+                if not no_memory(error):
+                    raise
                 if self.batch == 1:
                     raise UsageError(f"there is no memory for one row of {self.name}") from None
                 self.batch //= 2

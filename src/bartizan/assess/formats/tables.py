@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,11 @@ MAX_ROWS = 200_000
 MAX_COLUMNS = 10_000
 MAX_CELLS = 40_000_000  # Kept values of one table.
 MAX_LINE = 1 << 20
+MAX_BATCH = 1 << 19  # Values of a Parquet file that are unpacked at once.
+MANY = 10**9  # Rows up to which numpy draws without putting back.
+MAX_BYTES = 2 * 1024**3  # Of the rows that are kept of one.
+MAX_UNPACKED = 200  # Times the size of a packed file; tables people keep unpack to 3 to 20 times it.
+LITTLE = 1 << 26  # Characters that may always be unpacked.
 MISSING = {"", "?", "na", "n/a", "nan", "null", "none"}
 MAX_CATEGORIES = 5_000
 
@@ -44,18 +52,48 @@ def read_csv(path: Path, seed: int, notes: list[str]) -> Table:
             if not head.strip():
                 raise UsageError(f"{path.name} is empty")
             delimiter = max(",;\t|", key=head.count)
+            if len(head) == MAX_LINE and not head.endswith("\n"):
+                raise UsageError(f"{path.name} has a first line of more than {MAX_LINE:,} characters")
             [columns] = csv.reader([head], delimiter=delimiter)
             names = tuple(name.strip() for name in columns)
             _fits(path, names)
-            return Table(names, _sample(_records(path, text, delimiter, len(names)), len(names), seed, path, notes))
+            if all(map(_fraction, names)):
+                raise UsageError(f"{path.name} begins with a row of numbers: its first line has to name the columns")
+            records = _records(path, _lines(path, text), delimiter, len(names))
+            return Table(names, _sample(records, len(names), seed, path, notes))
     except UnicodeDecodeError:
         raise UsageError(f"{path.name} is not UTF-8 text: save it as UTF-8") from None
-    except (csv.Error, OSError, EOFError) as error:
+    except csv.Error as error:  # What it says holds no value: "field larger than field limit (131072)".
+        raise UsageError(f"{path.name} is not a CSV file that can be read: {error}") from None
+    except (OSError, EOFError, zlib.error) as error:
         raise UsageError(f"{path.name} is not a CSV file that can be read ({type(error).__name__})") from None
 
 
-def _records(path: Path, text: io.TextIOWrapper, delimiter: str, width: int) -> Iterator[list[Any]]:
-    for number, row in enumerate(csv.reader(text, delimiter=delimiter), 2):
+def _fraction(name: str) -> bool:
+    """A number that is no name: columns are sometimes called 0, 1, 2, but never -0.5."""
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return not name.isdigit()
+
+
+def _lines(path: Path, text: io.TextIOWrapper, first: int = 2) -> Iterator[str]:
+    """The lines of a file, each within a bound, and all of a packed one within a multiple of its size."""
+    packed = isinstance(text.buffer, gzip.GzipFile)
+    most = MAX_UNPACKED * path.stat().st_size + LITTLE if packed else None
+    read = 0
+    for number, line in enumerate(iter(lambda: text.readline(MAX_LINE + 1), ""), first):
+        if len(line) > MAX_LINE:
+            raise UsageError(f"{path.name}: line {number} is longer than {MAX_LINE:,} characters")
+        read += len(line)
+        if most is not None and read > most:
+            raise UsageError(f"{path.name} unpacks to more than {MAX_UNPACKED} times its size: unpack it first")
+        yield line
+
+
+def _records(path: Path, lines: Iterator[str], delimiter: str, width: int) -> Iterator[list[Any]]:
+    for number, row in enumerate(csv.reader(lines, delimiter=delimiter), 2):
         if not row:
             continue
         if len(row) != width:
@@ -72,9 +110,14 @@ def _fits(path: Path, names: tuple[str, ...]) -> None:
         raise UsageError(f"{path.name} has two columns of the same name in its first line, which has to name them")
 
 
+def _limit(width: int) -> int:
+    """How many rows of so many columns are kept."""
+    return max(1, min(MAX_ROWS, MAX_CELLS // width))
+
+
 def _sample(rows: Iterator[list[Any]], width: int, seed: int, path: Path, notes: list[str]) -> list[list[Any]]:
     """All rows, or of more than fit a uniform sample in the order of the file (Vitter 1985, algorithm R)."""
-    limit = max(1, min(MAX_ROWS, MAX_CELLS // width))
+    limit = _limit(width)
     chance = np.random.default_rng(seed)
     kept: list[tuple[int, list[Any]]] = []
     count = 0
@@ -108,14 +151,35 @@ def read_parquet(path: Path, seed: int, notes: list[str]) -> Table:
         if nested:
             raise UsageError(f"{path.name}: the column {nested[0][:60]!r} holds lists or records, not plain values")
 
-        def rows() -> Iterator[list[Any]]:
-            for batch in file.iter_batches(batch_size=4096):
-                for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                    yield list(row)
-
-        return Table(names, _sample(rows(), len(names), seed, path, notes))
+        return Table(names, _drawn(file, len(names), seed, path, notes))
     except (pyarrow.ArrowException, OSError) as error:
         raise UsageError(f"{path.name} is not a Parquet file that can be read ({type(error).__name__})") from None
+
+
+def _drawn(file: Any, width: int, seed: int, path: Path, notes: list[str]) -> list[list[Any]]:
+    """All rows, or of more than fit a uniform sample: from each batch its share by chance, and only those as values."""
+    total, limit = file.metadata.num_rows, _limit(width)
+    chance = np.random.default_rng(seed)
+    kept: list[list[Any]] = []
+    left, need, size = total, min(limit, total), 0
+    for batch in file.iter_batches(batch_size=max(1024, MAX_BATCH // width)):
+        count = len(batch)
+        if left <= count:
+            take = min(need, count)
+        elif left < MANY:
+            take = int(chance.hypergeometric(count, left - count, need))
+        else:
+            take = min(need, int(chance.binomial(count, need / left)))
+        left, need = left - count, need - take
+        if take < count:
+            batch = batch.take(np.sort(chance.permutation(count)[:take]))
+        size += batch.get_total_buffer_size()
+        if size > MAX_BYTES:
+            raise UsageError(f"{path.name} unpacks to more than {MAX_BYTES:,} bytes: keep the columns that are needed")
+        kept.extend(list(row) for row in zip(*(column.to_pylist() for column in batch.columns), strict=True))
+    if total > limit:
+        notes.append(f"of the {total:,} rows of {path.name} a random {limit:,} were read")
+    return kept
 
 
 def read_jsonl(path: Path, seed: int, notes: list[str]) -> Table:
@@ -126,7 +190,7 @@ def read_jsonl(path: Path, seed: int, notes: list[str]) -> Table:
 
     def rows() -> Iterator[list[Any]]:
         yield [first[name] for name in names]
-        for number, line in enumerate(lines, 2):
+        for number, line in enumerate(_lines(path, text), 2):
             if line.strip():
                 record = _record(path, number, line)
                 if record.keys() != first.keys():
@@ -135,14 +199,13 @@ def read_jsonl(path: Path, seed: int, notes: list[str]) -> Table:
 
     try:
         with io.TextIOWrapper(opened(path), encoding="utf-8-sig") as text:
-            lines = iter(lambda: text.readline(MAX_LINE + 1), "")
-            first = _record(path, 1, next(lines, ""))
+            first = _record(path, 1, text.readline(MAX_LINE + 1))
             names = tuple(first)
             _fits(path, names)
             return Table(names, _sample(rows(), len(names), seed, path, notes))
     except UnicodeDecodeError:
         raise UsageError(f"{path.name} is not UTF-8 text: save it as UTF-8") from None
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise UsageError(f"{path.name} cannot be read ({type(error).__name__})") from None
 
 
@@ -216,6 +279,8 @@ def labelled(values: list[Any], file: str) -> tuple[Array, tuple[str, ...]]:
         raise UsageError(f"{file}: a row has no label")
     try:
         numbers = [_number(value) for value in values]
+        if not all(map(isfinite, numbers)):
+            raise UsageError(f"{file}: a label is NaN or infinite: leave its row out")
         if all(one == int(one) for one in numbers):
             found = sorted({int(one) for one in numbers})
             if found[0] >= 0 and found[-1] < max(2 * len(found), 2):

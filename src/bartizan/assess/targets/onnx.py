@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +15,15 @@ import numpy as np
 
 from bartizan.assess.errors import Missing
 from bartizan.assess.target import Array, Output, Target
-from bartizan.assess.targets.answers import Answers, columns, understood
+from bartizan.assess.targets.answers import Answers, understood
+from bartizan.assess.targets.runtime import Rows, Runner, session_of
 from bartizan.core.errors import UsageError
 
 MAX_BYTES = 2 * 1024**3  # What the format itself allows in one file.
 OWN_DOMAINS = {"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "ai.onnx.preview.training"}  # ONNX Runtime brings them.
 MAX_MADE = 1 << 28  # Numbers of one tensor that is made from a shape.
-PROBE = 32  # Rows on which an output is understood and the runner compared.
+LEAST_PROBE = 4
 CLOSE = 2e-3  # Share of the largest score by which the runner may differ from ONNX Runtime.
-TYPES = {
-    "tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16,
-    "tensor(uint8)": np.uint8, "tensor(int8)": np.int8, "tensor(int32)": np.int32, "tensor(int64)": np.int64,
-    "tensor(uint16)": np.uint16, "tensor(int16)": np.int16, "tensor(bool)": np.bool_,
-}  # fmt: skip
 Proto = Any  # onnx.ModelProto
 
 
@@ -57,14 +52,17 @@ def of_bytes(raw: bytes, path: Path, rows: Array | None, least: int = 2) -> Targ
     except _unreadable() as error:
         raise UsageError(f"{path.name} is not an ONNX model ({type(error).__name__})") from None
     external = _checked(model, path)
-    session = _session(onnxruntime, path if external else raw, path.name)
+    session = session_of(onnxruntime, path if external else raw, path.name)
     given = session.get_inputs()
     if len(given) != 1:
         raise UsageError(f"{path.name} takes {len(given)} inputs; a model that takes one (the rows) can be assessed")
-    rowwise = _Rows.of(given[0], rows, path.name)
-    runner = _Runner(session, given[0].name, rowwise)
+    rowwise = Rows.of(given[0], rows, path.name)
+    endless = any(
+        node.op_type in ("Loop", "Scan") for holder in (model.graph, *model.functions) for node in _nodes(holder)
+    )
+    runner = Runner(session, given[0].name, rowwise, path.name, endless)
     probe = rowwise.probe(rows)
-    answers = _understood(session, runner, probe, path.name, least)
+    answers, probe = _understood(session, runner, probe, path.name, least)
     runner.answers = answers
     target = Target(
         name=path.name, kind="onnx", digest=hashlib.sha256(raw).hexdigest(), shape=probe.shape[1:],
@@ -153,27 +151,6 @@ def _bounded(model: Proto, name: str) -> None:
             raise UsageError(f"{name} makes a tensor of more than {MAX_MADE:,} numbers: it is no model to be run here")
 
 
-def _session(onnxruntime: Any, model: Path | bytes, name: str) -> Any:
-    """One thread: assessing asks small batches often, and threads that wait burn the processor."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    try:
-        source = str(model) if isinstance(model, Path) else model
-        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"], enable_fallback=0)
-    except _failures() as error:
-        raise UsageError(f"{name} cannot be run by ONNX Runtime: {_first_line(error)}") from None
-
-
-def _failures() -> tuple[type[Exception], ...]:
-    """What ONNX Runtime raises; its classes have no public common root but RuntimeError and Exception."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-
-    names = ("Fail", "InvalidArgument", "NoSuchFile", "NoModel", "EngineError", "RuntimeException", "InvalidProtobuf",
-             "ModelLoaded", "NotImplemented", "InvalidGraph", "EPFail")  # fmt: skip
-    return (*(getattr(state, name) for name in names if hasattr(state, name)), RuntimeError, ValueError)
-
-
 def _unreadable() -> tuple[type[Exception], ...]:
     """What protobuf raises for bytes that are no message: it has a class of its own."""
     from google.protobuf import message  # type: ignore[import-untyped]  # It comes with onnx, without types.
@@ -181,125 +158,21 @@ def _unreadable() -> tuple[type[Exception], ...]:
     return (message.DecodeError, ValueError, TypeError)
 
 
-def _first_line(error: Exception) -> str:
-    """What went wrong, in short: the library's messages hold names of the model, no rows."""
-    return str(error).strip().split("\n")[0].split(" : ")[-1][:160]
+def _understood(session: Any, runner: Runner, probe: Array, name: str, least: int) -> tuple[Answers, Array]:
+    """Which output holds the scores, and of what kind they are: shares sum to one; labels only as the last resort.
 
-
-@dataclass(slots=True)
-class _Rows:
-    """How rows of the data become what the input takes: its type and shape, a fixed batch, 0–255 for 0–1."""
-
-    dtype: Any
-    wanted: Any
-    shape: tuple[int, ...]  # the input's, of one row
-    batch: int | None
-    scale: float
-    notes: list[str]
-
-    @classmethod
-    def of(cls, given: Any, rows: Array | None, name: str) -> _Rows:
-        wanted = TYPES.get(given.type)
-        if wanted is None:
-            raise UsageError(f"{name} takes {given.type}; rows of numbers can be assessed")
-        sizes = list(given.shape or [])
-        if not sizes:
-            raise UsageError(f"{name} does not say what shape its rows have, or takes single numbers")
-        batch = sizes[0] if isinstance(sizes[0], int) and sizes[0] > 0 else None
-        shape = tuple(rows.shape[1:]) if rows is not None else tuple(s if isinstance(s, int) else 1 for s in sizes[1:])
-        own = (
-            tuple(
-                size if isinstance(size, int) and size > 0 else have
-                for size, have in zip(sizes[1:], shape, strict=False)
-            )
-            if len(sizes) - 1 == len(shape)
-            else tuple(size if isinstance(size, int) else -1 for size in sizes[1:])
-        )
-        notes = []
-        if own != shape:
-            count = int(np.prod(shape, dtype=np.int64))
-            if own.count(-1) == 1:
-                rest = int(-np.prod(own, dtype=np.int64))
-                own = tuple(count // rest if size == -1 and rest else size for size in own)
-            squeezed = [size for size in own if size != 1] == [size for size in shape if size != 1]
-            if int(np.prod(own, dtype=np.int64)) != count or not (squeezed or len(own) == 1):
-                raise UsageError(f"{name} takes rows of shape {own}, but the data has rows of shape {shape}")
-            notes.append(f"rows of shape {shape} are given to the model as {own}")
-        whole = not np.issubdtype(wanted, np.floating)
-        scale = 1.0
-        if whole and rows is not None and np.issubdtype(rows.dtype, np.floating) and len(shape) > 1:
-            scale = 255.0 if float(np.nanmax(rows, initial=0.0)) <= 1.0 else 1.0
-        if whole:
-            times = " times 255," if scale != 1 else ""
-            notes.append(f"the model takes {np.dtype(wanted).name}: rows are given{times} rounded to whole numbers")
-        elif wanted is np.float16:
-            notes.append("the model takes float16: rows are rounded to it")
-        return cls(np.float32 if wanted is not np.float64 else np.float64, wanted, own, batch, scale, notes)
-
-    def probe(self, rows: Array | None) -> Array:
-        if rows is not None:
-            return np.ascontiguousarray(rows[:PROBE], dtype=self.dtype)
-        return np.random.default_rng(0).random((PROBE, *self.shape)).astype(self.dtype)
-
-    def given(self, x: Array) -> Array:
-        x = x.reshape(len(x), *self.shape)
-        if np.issubdtype(self.wanted, np.floating):
-            return np.ascontiguousarray(x, dtype=self.wanted)
-        if self.wanted is np.bool_:
-            return np.asarray(x > 0.5)
-        info = np.iinfo(self.wanted)
-        return np.clip(np.rint(x * self.scale), info.min, info.max).astype(self.wanted)
-
-
-class _Runner:
-    """Rows in, scores out, in batches as large as the model takes them."""
-
-    def __init__(self, session: Any, given: str, rows: _Rows) -> None:
-        self.session, self.given, self.rows = session, given, rows
-        self.batch = rows.batch
-        self.answers: Answers | None = None
-        self.failures = _failures()
-
-    def raw(self, x: Array, names: list[str]) -> list[Any]:
-        """The named outputs for rows of the data."""
-        ready = self.rows.given(x)
-        if self.batch is None:
-            return self.run(ready, names)
-        parts = []
-        for at in range(0, len(ready), self.batch):
-            part = ready[at : at + self.batch]
-            full = np.concatenate([part, np.repeat(part[-1:], self.batch - len(part), axis=0)])
-            parts.append([_cut(out, len(part)) for out in self.run(full, names)])
-        return [_joined(list(outs)) for outs in zip(*parts, strict=True)]
-
-    def run(self, ready: Array, names: list[str]) -> list[Any]:
-        """One call; a model that finds no memory says so as Python does."""
-        try:
-            return list(self.session.run(names, {self.given: ready}))
-        except self.failures as error:
-            if "alloc" in str(error).lower():
-                raise MemoryError from None
-            raise UsageError(f"the model cannot answer its rows: {_first_line(error)}") from None
-
-    def __call__(self, x: Array) -> Array:
-        assert self.answers is not None
-        return columns(self.raw(x, [self.answers.name])[0], self.answers)
-
-
-def _cut(out: Any, count: int) -> Any:
-    return out if isinstance(out, np.ndarray) and not out.ndim else out[:count]
-
-
-def _joined(parts: list[Any]) -> Any:
-    if isinstance(parts[0], list):
-        return [one for part in parts for one in part]
-    return np.concatenate([np.atleast_1d(part) for part in parts])
-
-
-def _understood(session: Any, runner: _Runner, probe: Array, name: str, least: int) -> Answers:
-    """Which output holds the scores, and of what kind they are: shares sum to one; labels only as the last resort."""
+    Also the rows it was found out with: fewer, where there is no memory for all.
+    """
     outputs = session.get_outputs()
-    found = runner_outputs(runner, probe, [one.name for one in outputs])
+    names = [one.name for one in outputs]
+    while True:
+        try:
+            found = runner_outputs(runner, probe, names)
+            break
+        except MemoryError:
+            if len(probe) <= LEAST_PROBE:
+                raise UsageError(f"{name} needs more memory for {len(probe)} rows than there is") from None
+            probe = probe[: len(probe) // 2]
     best: tuple[int, Answers] | None = None
     for one, value in zip(outputs, found, strict=True):
         answers = understood(one.name, value, len(probe), least)
@@ -309,10 +182,10 @@ def _understood(session: Any, runner: _Runner, probe: Array, name: str, least: i
                 best = (rank, answers)
     if best is None:
         raise UsageError(f"{name} gives no score per class: none of its outputs is of shape (rows, classes)")
-    return best[1]
+    return best[1], probe
 
 
-def runner_outputs(runner: _Runner, probe: Array, names: list[str]) -> list[Any]:
+def runner_outputs(runner: Runner, probe: Array, names: list[str]) -> list[Any]:
     """All outputs for the probe; a graph that says any batch but means one is asked row by row."""
     if runner.batch is None:
         try:
@@ -326,7 +199,7 @@ def runner_outputs(runner: _Runner, probe: Array, names: list[str]) -> list[Any]
     return runner.raw(probe, names)
 
 
-def _with_gradients(target: Target, model: Proto, answers: Answers, probe: Array, rows: _Rows) -> None:
+def _with_gradients(target: Target, model: Proto, answers: Answers, probe: Array, rows: Rows) -> None:
     """Gives the target its module and its refit where the graph can be run, else a note why not."""
     try:
         import torch
@@ -351,7 +224,7 @@ def _with_gradients(target: Target, model: Proto, answers: Answers, probe: Array
         if ours.shape != theirs.shape:
             raise Unsupported("its result has another shape")
         net = peel(net, inputs, answers.classes)
-    except (Unsupported, *BROKEN) as error:
+    except (Unsupported, MemoryError, *BROKEN) as error:
         why = str(error) if isinstance(error, Unsupported) else type(error).__name__
         target.notes.append(f"no gradients: {why}; attacks ask for scores alone")
         return

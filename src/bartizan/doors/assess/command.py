@@ -142,6 +142,7 @@ def assess(
     from bartizan.assess.assessment import measure
     from bartizan.assess.budget import Budget
     from bartizan.assess.evidence import write as write_file
+    from bartizan.assess.evidence import writing
     from bartizan.assess.examples import shown
     from bartizan.assess.options import Options
     from bartizan.doors.assess.judging import Judge
@@ -150,15 +151,16 @@ def assess(
     endpoint = {name: value for name, value in (("queries", queries), ("own", i_own_this)) if value}
     named = tuple(dict.fromkeys(name.strip() for name in checks.split(",") if name.strip())) if checks else CHECKS
     wanted = Options(named, checks is not None, eps, norm, budget, rows, seed, schema, price)
-    with Judge(home, record, fail_on) as judge, ExitStack() as stack:
+    with Judge(home, record, fail_on) as judge, options.bounded_memory(), ExitStack() as stack:
         say = progress(stack)
         found, target = opened(model, data, say, label, seed, trust=trust, weights=weights, train=train, **endpoint)
         assessment = measure(target, found, wanted, out, budget=whole, say=say)
         say("", "writing the report")
         judged = judge(assessment)
         written = reports(assessment, judged.value, shown(out, found, target))
-        for name, content in written.items():
-            write_file(out / NAMES[name], content)
+        with writing(out):
+            for name, content in written.items():
+                write_file(out / NAMES[name], content)
     if format_ == "text":
         from bartizan.report.assessment.text import lines
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from bartizan.core.errors import UsageError
+
 F = TypeVar("F", bound=Callable[..., Any])  # Any: as click has it
+MEMORY_SHARE = 0.9  # Of what is there.
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 data = click.option(
@@ -70,6 +75,56 @@ def opening(command: F) -> F:
     ):
         command = option(command)
     return command
+
+
+@contextmanager
+def bounded_memory() -> Iterator[None]:
+    """Inside, asking for more memory than there is fails at once: a batch can be halved, or a sentence said.
+
+    Without it the kernel hands out what it does not have and kills the process, or another one, when it is used.
+    """
+    there = available_memory()
+    if there is None:
+        yield
+        return
+    import resource  # Not on Windows, which has no /proc either.
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    bound = min([_private_memory() + int(MEMORY_SHARE * there), *(one for one in (soft, hard) if one >= 0)])
+    resource.setrlimit(resource.RLIMIT_DATA, (bound, hard))
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        from bartizan.assess.errors import no_memory
+
+        if not no_memory(error):
+            raise
+        raise UsageError(
+            f"this needs more memory than the {there / 1024**3:.1f} GiB there are: give fewer rows, or a smaller model"
+        ) from None
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def available_memory() -> int | None:
+    """Bytes that may be taken without swapping, on this machine and in this container; None where nobody says."""
+    found = _told(Path("/proc/meminfo"), r"MemAvailable:\s+(\d+) kB")
+    if found is None:
+        return None
+    whole, used = (_told(Path("/sys/fs/cgroup") / f"memory.{name}", r"(\d+)\s*$") for name in ("max", "current"))
+    return min(found * 1024, max(0, whole - used)) if whole is not None and used is not None else found * 1024
+
+
+def _private_memory() -> int:
+    return (_told(Path("/proc/self/status"), r"VmData:\s+(\d+) kB") or 0) * 1024
+
+
+def _told(path: Path, pattern: str) -> int | None:
+    try:
+        found = re.search(pattern, path.read_text("ascii", "replace"))
+    except OSError:
+        return None
+    return int(found[1]) if found else None
 
 
 def one_thread() -> None:
