@@ -8,7 +8,7 @@ from bartizan.core.errors import StoreError
 
 
 def upgrade(path: Path, version: int) -> None:
-    """Run the steps that are missing, all or none, and write `version` into the file (PRAGMA user_version)."""
+    """Run the missing steps up to `version`, all or none, and write it into the file (PRAGMA user_version)."""
     from alembic import command
     from alembic.config import Config
     from sqlalchemy import create_engine, event
@@ -24,7 +24,7 @@ def upgrade(path: Path, version: int) -> None:
     try:
         with engine.begin() as connection:
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, f"{version:04d}")
             connection.exec_driver_sql(f"PRAGMA user_version={version:d}")
     except SQLAlchemyError as error:
         raise StoreError(f"{path.name}: the schema could not be brought up to date: {error}") from error

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,12 +16,43 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
 from bartizan.core.errors import StoreBroken, StoreError
+from bartizan.store.migrate import upgrade
 from bartizan.store.schema import METADATA
-from bartizan.store.state import NAME, SCHEMA, State, log_names
+from bartizan.store.state import NAME, NEWEST, SCHEMA, State, log_names
+
+
+def made(path: Path) -> list[str]:
+    """The statements that make what a file is, in their order."""
+    with closing(sqlite3.connect(path)) as connection:
+        tables = connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid").fetchall()
+        ((step,),) = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+    return [*(sql for (sql,) in tables), f"INSERT INTO alembic_version VALUES ('{step}')"]
+
+
+@pytest.mark.golden
+def test_a_new_file_is_what_the_steps_lead_to(tmp_path: Path) -> None:
+    upgrade(tmp_path / "steps.sqlite", SCHEMA)
+    if os.environ.get("BARTIZAN_GOLDEN") == "rewrite":
+        NEWEST.write_text(";\n".join(made(tmp_path / "steps.sqlite")) + ";\n")
+    State.open(tmp_path).close()
+    assert made(tmp_path / NAME) == made(tmp_path / "steps.sqlite")
+
+
+@pytest.mark.parametrize("step", range(1, SCHEMA))
+def test_an_older_file_is_brought_up_to_the_newest_with_what_it_holds(tmp_path: Path, step: int) -> None:
+    upgrade(tmp_path / NAME, step)
+    with closing(sqlite3.connect(tmp_path / NAME)) as connection:
+        connection.execute("INSERT INTO meta VALUES ('a', x'00')")
+        connection.commit()
+    state = State.open(tmp_path)
+    assert state.query("SELECT * FROM meta") == [("a", b"\0")]
+    state.close()
+    upgrade(tmp_path / "steps.sqlite", SCHEMA)
+    assert sorted(made(tmp_path / NAME)) == sorted(made(tmp_path / "steps.sqlite"))
 
 
 def test_the_steps_lead_to_the_schema(tmp_path: Path) -> None:
-    State.open(tmp_path).close()
+    upgrade(tmp_path / NAME, SCHEMA)
     engine = create_engine(f"sqlite:///{tmp_path / NAME}")
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
@@ -36,8 +69,7 @@ def test_the_newest_schema_is_the_number_of_steps() -> None:
     assert [step[1:5] for step in steps] == [f"{n:04}" for n in range(1, SCHEMA + 1)]
 
 
-def test_a_second_start_imports_no_schema_tools(tmp_path: Path) -> None:
-    State.open(tmp_path).close()
+def test_a_start_imports_no_schema_tools(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from bartizan.store.state import State; "
         "State.open(Path(sys.argv[1])); print([m for m in ('sqlalchemy', 'alembic') if m in sys.modules])"
