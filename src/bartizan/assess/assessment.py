@@ -174,6 +174,7 @@ def measure(
             "accuracy": accuracy,
         }
         missing, interrupted = _run(report, target, data, options, folder, whole, say, run)
+        report["model"]["notes"] = list(target.notes)
         return _told(report, missing, folder, interrupted, seconds=time.monotonic() - began, cpu=cpu_seconds() - cpu)
 
 
@@ -241,6 +242,8 @@ def _one(
         if name == "evasion":
             section = {**outcomes(result, target, data), **section}
             _prove(section, target, data, how)
+        if target.gone:
+            _unfinished(section, name, target.gone)
         section |= {
             "seconds": round(time.monotonic() - began, 3),
             "cpu_seconds": round(cpu_seconds() - cpu, 3),
@@ -251,6 +254,16 @@ def _one(
     except broken() as error:
         missing[name] = ended(error)
     return None
+
+
+def _unfinished(section: Json, name: str, why: str) -> None:
+    """Says that the model stopped answering before a check was through; fewer attacks let a model look stronger."""
+    section["notes"] = [*section.get("notes", []), why]
+    if name == "evasion":
+        section["trusted"] = False
+        told = {"check": "stopped-answering", "effect": f"{why}: attacks were cut short",
+                "fix": "give the endpoint room, or assess the model behind it"}  # fmt: skip
+        section["warnings"] = [*section.get("warnings", []), told]
 
 
 def _told(

@@ -95,6 +95,7 @@ class Target:
     words: Callable[[], Words] | None = None
     refit: Refit | None = None
     saved: Callable[[], tuple[str, bytes]] | None = None  # of a refit: the ending of its file, and its content
+    gone: str = ""  # why it does not answer any more, where it did before
     cap: int | None = None
     queries: int = 0
     notes: list[str] = field(default_factory=list)  # what the adapter noticed and the report must say

@@ -13,9 +13,11 @@ import ipaddress
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from socket import gaierror
+from socket import SHUT_RDWR, gaierror
+from threading import Timer
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -23,13 +25,14 @@ import numpy as np
 import orjson
 
 from bartizan.assess.data import Data, Form
+from bartizan.assess.errors import Gone
 from bartizan.assess.target import Array, Output, Target
 from bartizan.assess.targets.answers import Answers, columns, understood
 from bartizan.assess.targets.opening import class_count, some_rows
 from bartizan.core.errors import UsageError
 
+LONG_S = 2.0  # A wait that is worth telling.
 MAX_ANSWER = 64 * 1024 * 1024
-MAX_WAIT_S = 60.0  # For one Retry-After.
 PROBE = 16
 LATER = {429, 503}
 BROKEN = {500, 502, 504}
@@ -54,6 +57,7 @@ class Endpoint:
     timeout_s: float = 10.0
     tries: int = 5
     own: bool = False
+    patience_s: float = 60.0  # In all for one answer: waits that are asked for, and tries that fail.
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     wait: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
@@ -75,9 +79,17 @@ def open_http(url: str, data: Data | None, endpoint: Endpoint) -> Target:
     answers = understood("answer", raw, asked, class_count(data))
     if answers is None:
         raise UsageError(f"{client.name} answers, but with no score or label for each row: see the template and answer")
+
+    def answer(x: Array) -> Array:
+        try:
+            return client.columns(x, answers)
+        except Gone as error:
+            target.gone = str(error)
+            raise
+
     target = Target(
         name=client.name, kind="http", digest=hashlib.sha256(url.encode()).hexdigest(), shape=tuple(rows.shape[1:]),
-        classes=answers.classes, output=answers.output, answer=lambda x: client.columns(x, answers), cap=endpoint.cap,
+        classes=answers.classes, output=answers.output, answer=answer, cap=endpoint.cap,
         dtype=object if data.form is Form.TEXT else rows.dtype, queries=asked, batch=endpoint.batch,
     )  # fmt: skip
     if answers.output is Output.LABELS:
@@ -136,6 +148,8 @@ class _Client:
         self.name = f"{place.scheme}://{place.netloc}{place.path}"
         self.template = orjson.loads(endpoint.template)
         self.next = 0.0
+        self.answered = False
+        self.gone = ""
 
     def columns(self, x: Array, answers: Answers) -> Array:
         """(n, classes) of what the endpoint says about rows."""
@@ -152,11 +166,17 @@ class _Client:
         return found_in(self._posted(body), self.endpoint.answer, len(x), self.classes, self.name)
 
     def _posted(self, body: bytes) -> Any:
-        """The JSON of the answer; waits where the server asks for it, and tries again where it fails."""
-        said = "does not answer"
-        for attempt in range(self.endpoint.tries):
+        """The JSON of the answer; waits where the server asks for it, and tries again where it fails.
+
+        Raises Gone where it does not answer any more: who did so once is not asked again.
+        """
+        if self.gone:
+            raise Gone(self.gone)
+        clock, said, tries = self.endpoint.clock, "does not answer", 0
+        until = clock() + self.endpoint.patience_s
+        while tries < self.endpoint.tries:
             self._keep_to_the_rate()
-            wait = min(0.25 * 2**attempt, 8.0)
+            wait, tries = min(0.25 * 2**tries, 8.0), tries + 1
             try:
                 status, retry, content = self._once(body)
             except (OSError, http.client.HTTPException) as error:
@@ -164,16 +184,24 @@ class _Client:
                 said = "cannot be reached" if isinstance(error, ConnectionRefusedError | gaierror) else said
             else:
                 if 200 <= status < 300:
+                    self.answered = True
                     return self._read(content)
                 if status in LATER:
                     wait, said = _seconds(retry, wait), f"refuses more requests ({status})"
+                    said += f" for {wait:,.0f} seconds" if wait >= LONG_S else ""
                 elif status in BROKEN:
                     said = f"fails ({status})"
                 else:
                     raise UsageError(f"{self.name} {_meaning(status)}")
-            if attempt + 1 < self.endpoint.tries:
+            if clock() + wait > until:
+                break
+            if tries < self.endpoint.tries:
                 self.endpoint.wait(wait)
-        raise UsageError(f"{self.name} {said}, after {self.endpoint.tries} tries")
+        said = f"{self.name} {said}, after {tries} {'try' if tries == 1 else 'tries'}"
+        if not self.answered:
+            raise UsageError(said)
+        self.gone = said
+        raise Gone(said)
 
     def _keep_to_the_rate(self) -> None:
         now = self.endpoint.clock()
@@ -184,6 +212,9 @@ class _Client:
     def _once(self, body: bytes) -> tuple[int, str | None, bytes]:
         """Status, Retry-After and content of one request, on a connection of its own."""
         connection = self._connection()
+        late = Timer(self.endpoint.patience_s, _hang_up, (connection,))  # Whoever answers a byte at a time, too.
+        late.daemon = True
+        late.start()
         target = (self.place.path or "/") + (f"?{self.place.query}" if self.place.query else "")
         headers = {"Content-Type": "application/json", "Accept": "application/json", "Connection": "close"}
         try:
@@ -193,6 +224,7 @@ class _Client:
             if response.length and len(content) <= MAX_ANSWER:
                 raise http.client.IncompleteRead(b"", response.length)
         finally:
+            late.cancel()
             connection.close()
         if len(content) > MAX_ANSWER:
             raise UsageError(f"{self.name} answers more than {MAX_ANSWER:,} bytes")
@@ -212,6 +244,12 @@ class _Client:
             raise UsageError(f"{self.name} answers something that is not JSON") from None
 
 
+def _hang_up(connection: http.client.HTTPConnection) -> None:
+    if connection.sock is not None:
+        with suppress(OSError):  # The other side was first.
+            connection.sock.shutdown(SHUT_RDWR)
+
+
 def _meaning(status: int) -> str:
     if 300 <= status < 400:
         return f"sends elsewhere ({status}), which is not followed: name the address it sends to"
@@ -224,11 +262,11 @@ def _seconds(retry: str | None, otherwise: float) -> float:
     """What Retry-After asks for (RFC 9110, 10.2.3): seconds, or a date."""
     if retry is None:
         return otherwise
-    if retry.strip().isdigit():
-        return min(float(retry), MAX_WAIT_S)
+    if retry.strip().isdecimal():
+        return float(retry.strip()[:12])
     try:
-        return min(max(0.0, parsedate_to_datetime(retry).timestamp() - time.time()), MAX_WAIT_S)
-    except ValueError:
+        return max(0.0, parsedate_to_datetime(retry).timestamp() - time.time())
+    except (ValueError, OverflowError, TypeError):
         return otherwise
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from bartizan.assess.errors import Missing
 from bartizan.assess.target import Array, Output, Target
 from bartizan.assess.targets.answers import Answers, understood
-from bartizan.assess.targets.runtime import Rows, Runner, session_of
+from bartizan.assess.targets.runtime import Late, Rows, Runner, session_of
 from bartizan.core.errors import UsageError
 
 MAX_BYTES = 2 * 1024**3  # What the format itself allows in one file.
@@ -170,7 +170,7 @@ def _understood(session: Any, runner: Runner, probe: Array, name: str, least: in
             found = runner_outputs(runner, probe, names)
             break
         except MemoryError:
-            if len(probe) <= LEAST_PROBE:
+            if len(probe) <= LEAST_PROBE or runner.endless:
                 raise UsageError(f"{name} needs more memory for {len(probe)} rows than there is") from None
             probe = probe[: len(probe) // 2]
     best: tuple[int, Answers] | None = None
@@ -192,6 +192,8 @@ def runner_outputs(runner: Runner, probe: Array, names: list[str]) -> list[Any]:
             found = runner.raw(probe, names)
             if all(isinstance(one, list) or (one.ndim and len(one) == len(probe)) for one in found):
                 return found
+        except Late:
+            raise
         except UsageError:
             runner.batch = 1
             return runner.raw(probe, names)

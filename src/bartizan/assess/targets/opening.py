@@ -31,6 +31,7 @@ def open_target(
     train: str | None = None,
     queries: int | None = None,
     own: bool = False,
+    patience: float | None = None,
     endpoint: Endpoint | None = None,
 ) -> Target:
     """The target that `spec` names: a model file by its ending, `module:name`, an endpoint by its address or a `.toml`.
@@ -42,18 +43,19 @@ def open_target(
         train: `module:function` that trains instead of the stated recipe.
         queries: An endpoint is asked so many rows, no more.
         own: An endpoint that is not on this machine may be attacked.
+        patience: Seconds in all that an endpoint may take for one answer, waits that it asks for among them.
         endpoint: How an endpoint is asked, where it wants more than that said.
 
     Raises:
         UsageError: it cannot be used as given: one sentence says why and what to do.
     """
     if spec.startswith(("http://", "https://")):
-        target = _endpoint(spec, data, queries, own, endpoint)
+        target = _endpoint(spec, data, queries, own, patience, endpoint)
     elif spec.endswith(".toml") and Path(spec).is_file():
         from bartizan.assess.targets.endpoints import described
 
         url, found = described(Path(spec))
-        target = _endpoint(url, data, queries, own, found)
+        target = _endpoint(url, data, queries, own, patience, found)
     else:
         target = _opened(spec, data, trust, weights)
     if train is not None:
@@ -63,11 +65,16 @@ def open_target(
     return target
 
 
-def _endpoint(url: str, data: Data | None, queries: int | None, own: bool, endpoint: Endpoint | None) -> Target:
+def _endpoint(
+    url: str, data: Data | None, queries: int | None, own: bool, patience: float | None, endpoint: Endpoint | None
+) -> Target:
     from bartizan.assess.targets.http import Endpoint, open_http
 
     asked = endpoint or Endpoint()
-    return open_http(url, data, replace(asked, cap=queries or asked.cap, own=own or asked.own))
+    told = replace(
+        asked, cap=queries or asked.cap, own=own or asked.own, patience_s=patience or asked.patience_s
+    )  # fmt: skip
+    return open_http(url, data, told)
 
 
 def _opened(spec: str, data: Data | None, trust: bool, weights: Path | None) -> Target:

@@ -16,12 +16,16 @@ from bartizan.assess.targets.answers import Answers, columns
 from bartizan.core.errors import UsageError
 
 PROBE = 32  # Rows on which an output is understood and the runner compared.
-MAX_ANSWER_S = 60.0  # For one call: a loop inside a graph may have no end.
+MAX_ANSWER_S = 30.0  # For one call: a loop inside a graph may have no end.
 TYPES = {
     "tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16,
     "tensor(uint8)": np.uint8, "tensor(int8)": np.int8, "tensor(int32)": np.int32, "tensor(int64)": np.int64,
     "tensor(uint16)": np.uint16, "tensor(int16)": np.int16, "tensor(bool)": np.bool_,
 }  # fmt: skip
+
+
+class Late(UsageError):
+    """A call took too long."""
 
 
 def session_of(onnxruntime: Any, model: Path | bytes, name: str) -> Any:
@@ -151,7 +155,7 @@ class Runner:
         for at in range(0, len(ready), self.batch):
             part = ready[at : at + self.batch]
             full = np.concatenate([part, np.repeat(part[-1:], self.batch - len(part), axis=0)])
-            parts.append([_cut(out, len(part)) for out in self.run(full, names)])
+            parts.append([_cut(out, len(part), self.batch) for out in self.run(full, names)])
         return [_joined(list(outs)) for outs in zip(*parts, strict=True)]
 
     def run(self, ready: Array, names: list[str]) -> list[Any]:
@@ -164,7 +168,7 @@ class Runner:
                 if "alloc" in str(error).lower():
                     raise MemoryError from None
                 if options is not None and options.terminate:
-                    raise UsageError(
+                    raise Late(
                         f"{self.name} gives no answer for {len(ready)} rows within {MAX_ANSWER_S:g} seconds"
                     ) from None
                 raise UsageError(f"{self.name} cannot answer its rows: {first_line(error)}") from None
@@ -191,8 +195,9 @@ def _ended_late() -> Iterator[Any]:
         timer.cancel()
 
 
-def _cut(out: Any, count: int) -> Any:
-    return out if isinstance(out, np.ndarray) and not out.ndim else out[:count]
+def _cut(out: Any, count: int, batch: int) -> Any:
+    """Without the rows that filled the batch up; what has no row for each row given stays as it is."""
+    return out if (isinstance(out, np.ndarray) and not out.ndim) or len(out) != batch else out[:count]
 
 
 def _joined(parts: list[Any]) -> Any:

@@ -28,6 +28,7 @@ COMMANDS = {
     "monitor": ("bartizan.doors.assess.monitor:monitor", "Look through a log of predictions for model extraction."),
 }
 NAMES = {"json": "report.json", "html": "report.html", "sarif": "report.sarif", "card": "model-card.md"}
+PATIENCE = 0.5  # Of the budget: so long one answer of an endpoint may take.
 CHECKS = ("evasion", "privacy", "theft", "poison")
 EXAMPLES = """\b
 Examples:
@@ -148,7 +149,7 @@ def assess(
     from bartizan.doors.assess.judging import Judge
 
     whole = Budget(budget)
-    endpoint = {name: value for name, value in (("queries", queries), ("own", i_own_this)) if value}
+    endpoint = {"queries": queries, "own": i_own_this, "patience": PATIENCE * budget}
     named = tuple(dict.fromkeys(name.strip() for name in checks.split(",") if name.strip())) if checks else CHECKS
     wanted = Options(named, checks is not None, eps, norm, budget, rows, seed, schema, price)
     with Judge(home, record, fail_on) as judge, options.bounded_memory(), ExitStack() as stack:

@@ -14,7 +14,7 @@ import click
 from bartizan.core.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])  # Any: as click has it
-MEMORY_SHARE = 0.9  # Of what is there.
+MEMORY_SHARE = 0.7  # Of what is there.
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 data = click.option(

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from bartizan.assess.data import Data, Form
-from bartizan.assess.errors import Spent
+from bartizan.assess.errors import Gone, Spent
 from bartizan.assess.target import Output
 from bartizan.assess.targets.endpoints import described
 from bartizan.assess.targets.http import Endpoint
@@ -143,10 +143,25 @@ def test_texts_are_sent_as_texts(server: Server) -> None:
 
 
 def test_a_server_that_says_later_is_asked_later(server: Server) -> None:
-    clock, plan = Clock(), [(429, {"Retry-After": "7"}), (503, {}), (500, {}), (429, {"Retry-After": "999999"})]
+    clock, plan = Clock(), [(429, {"Retry-After": "7"}), (503, {}), (500, {}), (429, {"Retry-After": "30"})]
     server.answer = lambda body: (*plan.pop(0), b"") if plan else (200, {}, body["inputs"])
     open_target(address(server), data=DATA, endpoint=patient(clock, rate=1e6))
-    assert [one for one in clock.waits if one > 0.01] == [7.0, 0.5, 1.0, 60.0]
+    assert [one for one in clock.waits if one > 0.01] == [7.0, 0.5, 1.0, 30.0]
+    plan[:] = [(429, {"Retry-After": "999999"})] * 2
+    with pytest.raises(UsageError, match="for 999,999 seconds, after 1 try"):
+        open_target(address(server), data=DATA, endpoint=patient(clock, rate=1e6))
+
+
+def test_who_stops_answering_is_not_asked_again(server: Server) -> None:
+    clock = Clock()
+    target = open_target(address(server), data=DATA, endpoint=patient(clock, rate=1e6))
+    server.answer = lambda body: (500, {}, b"")
+    with pytest.raises(Gone, match="fails \\(500\\), after 5 tries"):
+        target.scores(X)
+    asked = len(server.asked)
+    with pytest.raises(Gone):
+        target.scores(X)
+    assert len(server.asked) == asked and "fails" in target.gone
 
 
 @pytest.mark.parametrize(
@@ -181,11 +196,11 @@ def test_one_that_dies_is_one_sentence(server: Server) -> None:
         return 200, {}, b""
 
     server.answer = lambda body: (200, {"Content-Length": "10"}, b"[")
-    with pytest.raises(UsageError, match="breaks off, after 5 tries"):
+    with pytest.raises(Gone, match="breaks off, after 5 tries"):
         target.scores(X)
     server.answer = silent
     with pytest.raises(UsageError, match="in time"):
-        target.scores(X)
+        open_target(address(server), data=DATA, endpoint=patient(Clock(), timeout_s=0.05))
     over.set()
     assert len(begun) == 5
     with pytest.raises(UsageError, match="cannot be reached"):
