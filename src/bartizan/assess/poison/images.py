@@ -1,9 +1,9 @@
-"""Backdoors in images: patches, scattered pixels, blended and additive patterns at a fixed place, moving patches."""
+"""Backdoors in images: patches, scattered pixels, blended and added patterns at a fixed place, smooth bends."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,13 +14,22 @@ from bartizan.assess.poison.groups import Group, groups, whitened
 from bartizan.assess.poison.looked import Looked
 from bartizan.assess.poison.neighbours import nearest
 from bartizan.assess.poison.triggers import LEAST_LEAD, LEAST_SUCCESS, Backdoor, Held, Stamp, rate, tried
+from bartizan.assess.poison.warps import Warp, fitted, planes
 from bartizan.assess.target import Array, Target
 
 PIXEL_FLOOR = 1.5e-3  # variance: what differs by less than 4 % of the range does not count
 SEEN = 0.04  # of the range: what a pixel of a trigger differs by at least
 ALIKE = 5  # rows that a row is compared with
 CONTROLS = 5
-SCREEN = 48  # rows that every form of a pattern is tried on first
+SCREEN = 48  # rows that a form of a pattern that did anything is tried on
+GLANCE = 16  # rows that every form is tried on first
+UNUSUAL = 1e-3  # chance that a class gives a group so many doubted rows
+KEPT_CLEAR = 6.0  # standard deviations apart, of groups whose labels may have been kept
+KEPT_ROWS = 8
+ELSEWHERE = 0.05  # of the rows of other classes that hold the same: more is no trigger but how images look
+LOOKUP = 2000  # images that look-alikes of bent ones are sought among
+FITTED = 40  # rows that a bend is estimated from
+LED = 0.6  # of the rows: a trigger that moves so many needs not be made stronger
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +63,32 @@ class Pixels:
         return Pixels(self.mask[order], self.value[order], self.keep, self.low, self.high)
 
     @property
+    def size(self) -> float:
+        """How much of an image it changes, in pixels."""
+        return float(self.mask.sum())
+
+    def picture(self, shape: tuple[int, ...]) -> dict[str, Array]:
+        """The pattern as arrays, `shape` of an image."""
+        return {"mask": self.mask.reshape(shape), "value": self.value.reshape(shape), "keep": np.array(self.keep)}
+
+    @property
     def words(self) -> str:
         """The pattern in words."""
         what = "set" if self.keep < 0.5 else "blended in" if self.keep < 1 else "added"
         return f"{int(self.mask.sum())} of {len(self.mask)} values {what} at a fixed place"
 
 
+Form = Pixels | Warp
+
+
 def backdoors(target: Target, looked: Looked, held: Held, how: How) -> tuple[list[Backdoor], list[Group]]:
     """Confirmed backdoors, and groups that nothing confirmed."""
     confirmed: list[Backdoor] = []
     open_groups: list[Group] = []
-    for group in sorted(_candidates(target, looked, how), key=lambda one: -one.clear):
+    features = penultimate(target, looked.x)
+    groups_of_all = [one for one in _candidates(looked, features, how) if _promising(looked, one)]
+    how.progress("their patterns on the model")
+    for group in sorted(groups_of_all, key=lambda one: (_chance(looked, one), -one.clear)):
         if how.budget.spent:
             break
         taken = np.concatenate([one.rows for one in confirmed]) if confirmed else np.empty(0, np.int64)
@@ -74,18 +98,81 @@ def backdoors(target: Target, looked: Looked, held: Held, how: How) -> tuple[lis
         if found is None:
             open_groups.append(group)
         else:
-            confirmed.append(found)
+            confirmed.append(_with_the_rest(_with_carriers(found, looked), features, looked))
     return confirmed, open_groups
 
 
-def _candidates(target: Target, looked: Looked, how: How) -> Iterator[Group]:
+def _doubted(looked: Looked, group: Group) -> float:
+    """Share of the rows whose neighbours have another label."""
+    return float(np.isin(group.rows, looked.suspects).mean())
+
+
+def _chance(looked: Looked, group: Group) -> float:
+    """How rarely chance draws so many rows with a doubted label from the rest of the class."""
+    from scipy.special import bdtrc
+
+    rest = np.setdiff1d(np.flatnonzero(looked.labels == group.label), group.rows)
+    usual = float((np.isin(rest, looked.suspects).sum() + 1) / (len(rest) + 2))
+    hits = int(np.isin(group.rows, looked.suspects).sum())
+    return float(bdtrc(hits - 1, len(group.rows), usual)) if hits else 1.0
+
+
+def _relabelled(looked: Looked, group: Group) -> bool:
+    return _chance(looked, group) < UNUSUAL
+
+
+def _promising(looked: Looked, group: Group) -> bool:
+    """Whether anything that a trial says of the group could be believed."""
+    kept = group.clear >= KEPT_CLEAR and len(group.rows) >= KEPT_ROWS
+    return kept or _relabelled(looked, group)
+
+
+def _with_carriers(found: Backdoor, looked: Looked) -> Backdoor:
+    """The backdoor with the other rows of its class that hold the same values at the same place."""
+    form = found.stamp
+    if not isinstance(form, Pixels) or form.keep >= 0.5:
+        return found
+    away = np.abs(looked.flat[:, form.mask] - form.value[form.mask]).mean(axis=1)
+    carries = away <= max(SEEN * looked.span, float(np.median(away[found.rows])))
+    mine = looked.labels == found.trial.target_class
+    if carries[~mine].mean() > ELSEWHERE:
+        return found
+    return _joined(found, np.setdiff1d(np.flatnonzero(carries & mine), found.rows))
+
+
+def _joined(found: Backdoor, more: Array) -> Backdoor:
+    score = np.full(len(more), found.score.min())
+    return replace(found, rows=np.concatenate([found.rows, more]), score=np.concatenate([found.score, score]))
+
+
+def _with_the_rest(found: Backdoor, features: Array | None, looked: Looked) -> Backdoor:
+    """The backdoor with the other rows of its class that lie where its rows lie in the last hidden layer."""
+    if features is None:
+        return found
+    mine = np.flatnonzero(looked.labels == found.trial.target_class)
+    inside = np.isin(mine, found.rows)
+    here = features[mine]
+    if inside.sum() < KEPT_ROWS or (~inside).sum() < KEPT_ROWS:
+        return found
+    ours, theirs = here[inside], here[~inside]
+    rest = np.vstack([ours - ours.mean(axis=0), theirs - theirs.mean(axis=0)])
+    spread = rest.T @ rest / len(rest)
+    spread += 0.1 * np.trace(spread) / len(spread) * np.eye(len(spread))
+    score = here @ np.linalg.solve(spread, ours.mean(axis=0) - theirs.mean(axis=0))
+    limit = 0.5 * (np.median(score[inside]) + np.median(score[~inside]))
+    more = ~inside & (score > limit)
+    if more.sum() > inside.sum():  # That is the class, not the group.
+        return found
+    return _joined(found, mine[more])
+
+
+def _candidates(looked: Looked, features: Array | None, how: How) -> Iterator[Group]:
     """Groups in the pixels and, where the model has a last hidden layer, in that."""
     how.progress("groups in the pixels")
     flat = looked.flat
     # Each row less the mean of the class it looks like: what was relabelled stands out by its trigger alone.
     means = np.stack([flat[looked.labels == c].mean(axis=0) for c in range(looked.classes)])
     spaces = [whitened(flat, means[looked.looks_like], PIXEL_FLOOR * looked.span**2, how.seed)]
-    features = penultimate(target, looked.x)
     if features is not None:
         how.progress("groups in the model's last hidden layer")
         means = np.stack([features[looked.labels == c].mean(axis=0) for c in range(looked.classes)])
@@ -108,14 +195,23 @@ def _alike(looked: Looked, rows: Array, outside: Array, label: int, seed: int) -
 
 def _on_trial(target: Target, looked: Looked, held: Held, group: Group, seed: int) -> Backdoor | None:
     """The group's pattern in its best form, if it is confirmed."""
-    generator = np.random.default_rng(seed)
     label, rows = group.label, group.rows
     outside = np.setdiff1d(np.arange(len(looked.labels)), rows)
     alike = _alike(looked, rows, outside, label, seed)
-    sources = _sources(looked, rows, label)
-    forms = list(_forms(looked, rows, alike))
+    found = _confirmed(target, looked, held, group, list(_forms(looked, rows, alike)), alike, seed)
+    if found is None and _relabelled(looked, group) and planes(looked.x.shape[1:]) is not None:
+        found = _confirmed(target, looked, held, group, _bend(target, looked, held, group, seed), alike, seed)
+    return found
+
+
+def _confirmed(
+    target: Target, looked: Looked, held: Held, group: Group, forms: list[Form], alike: Array, seed: int
+) -> Backdoor | None:
+    generator = np.random.default_rng(seed)
+    label, rows = group.label, group.rows
     if not forms:
         return None
+    sources = _sources(looked, rows, label)
     honest = np.setdiff1d(np.flatnonzero(looked.labels == label), rows)
     best = _best(target, looked, held, forms, honest, len(rows), label, sources, generator)
     if best is None:
@@ -127,55 +223,81 @@ def _on_trial(target: Target, looked: Looked, held: Held, group: Group, seed: in
         return None
     bare = best.without(looked.x[rows], alike)
     hangs = wilson(int((target.labels(bare) != label).sum()), len(rows))
-    if not _believed(trial.success.share, trial.control.share, hangs.share, group, best):
+    if not _believed(looked, trial.success.share, trial.control.share, hangs.share, group, best):
         return None
-    picture = {
-        "mask": best.mask.reshape(looked.x.shape[1:]),
-        "value": best.value.reshape(looked.x.shape[1:]),
-        "keep": np.array(best.keep),
-    }
     was = "changed" if hangs.share >= 0.5 else "kept"
-    return Backdoor(rows, group.score, best.words, "pixels", trial, hangs, best, was, picture)
+    kind = "pixels" if isinstance(best, Pixels) else "bend"
+    return Backdoor(rows, group.score, best.words, kind, trial, hangs, best, was, best.picture(looked.x.shape[1:]))
 
 
-def _believed(success: float, control: float, hangs: float, group: Group, form: Pixels) -> bool:
+def _believed(looked: Looked, success: float, control: float, hangs: float, group: Group, form: Form) -> bool:
     """Either the labels of the rows hang on the pattern, or it is far stronger than anything of the class.
 
     The second is what is left to see where the attacker kept the labels; a blend, which also wipes out what the image
-    shows, moves models too easily to say that.
+    shows, moves models too easily to say that. Labels hang on what a class looks like, too: so most of the rows must
+    look like other classes, and what covers the whole image must be strong where many rows of the class have it.
     """
-    strong = form.keep in (0.0, 1.0) and success >= 0.5 and control <= success / 4 and group.clear >= 6
-    return hangs >= 0.5 or strong
+    clearly = success >= LED and control <= success / 4
+    if hangs >= 0.5 and _relabelled(looked, group):
+        if isinstance(form, Pixels) and form.size < 0.5 * len(form.mask):
+            return True
+        many = len(group.rows) > 0.25 * (looked.labels == group.label).sum()
+        return (clearly and hangs >= 0.7) or (_doubted(looked, group) >= 0.5 and success >= (LED if many else 0.3))
+    strong = isinstance(form, Pixels) and form.keep in (0.0, 1.0) and success >= 0.5 and control <= success / 4
+    return strong and group.clear >= KEPT_CLEAR and len(group.rows) >= KEPT_ROWS
 
 
 def _best(
     target: Target,
     looked: Looked,
     held: Held,
-    forms: list[Pixels],
+    forms: list[Form],
     honest: Array,
     count: int,
     label: int,
     sources: list[int | None],
     generator: np.random.Generator,
-) -> Pixels | None:
+) -> Form | None:
     """The form that leads over the same made of honest rows; the smallest of those that do about as much."""
     leads = []
     for form in forms:
-        success = _screened(target, form, held, label, sources)
-        lead = success
+        lead = success = _screened(target, form, held, label, sources, GLANCE)
+        if success:
+            lead = success = _screened(target, form, held, label, sources, SCREEN)
         if success >= LEAST_SUCCESS * 0.75:
             controls = [*_honest(looked, honest, count, form, label, generator, 2), form.shuffled(generator)]
-            lead -= max(_screened(target, one, held, label, sources) for one in controls)
+            lead -= max(_screened(target, one, held, label, sources, SCREEN) for one in controls)
         leads.append(lead)
     if max(leads) < LEAST_LEAD / 2:
         return None
     good = [form for form, lead in zip(forms, leads, strict=True) if lead >= 0.85 * max(leads)]
-    return min(good, key=lambda one: int(one.mask.sum()))
+    return min(good, key=lambda one: one.size)
 
 
-def _screened(target: Target, stamp: Stamp, held: Held, label: int, sources: list[int | None]) -> float:
-    return max(rate(target, stamp, held.of(label, source, SCREEN), label).share for source in sources)
+def _screened(target: Target, stamp: Stamp, held: Held, label: int, sources: list[int | None], most: int) -> float:
+    return max(rate(target, stamp, held.of(label, source, most), label).share for source in sources)
+
+
+def _bend(target: Target, looked: Looked, held: Held, group: Group, seed: int) -> list[Form]:
+    """The displacement that makes the rows out of images of other classes; as strong as it takes, for look-alikes
+    absorb some of it."""
+    rows = np.random.default_rng(seed).permutation(group.rows)[:FITTED]
+    bend = fitted(_images(looked, rows), _images(looked, _others(looked, group.label, seed)))
+    for times in (1.0, 1.5, 2.0):
+        form = bend.times(times)
+        if _screened(target, form, held, group.label, [None], SCREEN) >= LED:
+            break
+    return [form]
+
+
+def _others(looked: Looked, label: int, seed: int) -> Array:
+    return np.random.default_rng(seed).permutation(np.flatnonzero(looked.labels != label))[:LOOKUP]
+
+
+def _images(looked: Looked, rows: Array) -> Array:
+    shape = planes(looked.x.shape[1:])
+    assert shape is not None
+    return np.asarray(looked.x[rows], np.float32).reshape(len(rows), *shape)
 
 
 def _sources(looked: Looked, rows: Array, label: int) -> list[int | None]:
@@ -221,15 +343,19 @@ def _without_classes(looked: Looked, value: Array) -> Array:
 
 
 def _honest(
-    looked: Looked, honest: Array, count: int, like: Pixels, label: int, generator: np.random.Generator, times: int
-) -> Iterator[Pixels]:
+    looked: Looked, honest: Array, count: int, like: Form, label: int, generator: np.random.Generator, times: int
+) -> Iterator[Form]:
     """Patterns made the same way from rows of the class that are not in the group."""
     for _ in range(times):
         if len(honest) < 4:
             return
         rows = generator.permutation(honest)[: max(4, min(count, len(honest) // 2))]
-        others = np.flatnonzero(looked.labels != label)
-        alike = _alike(looked, rows, others, label, int(generator.integers(1 << 30)))
+        seed = int(generator.integers(1 << 30))
+        if isinstance(like, Warp):
+            made = fitted(_images(looked, rows[:FITTED]), _images(looked, _others(looked, label, seed)))
+            yield made.as_far_as(like)
+            continue
+        alike = _alike(looked, rows, np.flatnonzero(looked.labels != label), label, seed)
         if like.keep < 0.5:
             value = looked.flat[rows[0]]
         elif like.keep == 1:
