@@ -80,10 +80,16 @@ def records(rows: object) -> str:
     """A list of mappings as a table whose columns are their fields; "" for anything else."""
     if not isinstance(rows, list) or not rows or not all(isinstance(row, Mapping) for row in rows):
         return ""
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    names = [
+        name for name in dict.fromkeys(name for row in rows for name in row) if any(_there(row, name) for row in rows)
+    ]
     heads = [str(name).replace("_", " ") for name in names]
     numbers = [n for n, name in enumerate(names) if all(_plain_number(row.get(name)) for row in rows)]
     return table(heads, ([told(row.get(name)) for name in names] for row in rows), numbers)
+
+
+def _there(row: Mapping[str, Any], name: str) -> bool:
+    return row.get(name) is not None and row[name] != ""
 
 
 def _plain_number(value: object) -> bool:

@@ -72,7 +72,9 @@ def privacy(report: Report, shown: Shown) -> Iterator[str]:
         chance = Curve("guessing", [(least, least), (1.0, 1.0)])
         rate = rate_in(section, "tpr_at_1pct")
         says = (
-            f"At 1 % false alarms, {percent(rate.share)} of the training rows are told." if rate else "True and false"
+            f"At 1 % false alarms, {percent(rate.share)} of the training rows are told."
+            if rate
+            else "How many training rows are told, for each share of false alarms."
         )
         axes = (Axis("false alarms", least, 1, log=True, share=True), Axis("told", least, 1, log=True, share=True))
         drawn = plot([Curve("best attack", sorted(points), steps=True), chance], *axes, says)
@@ -243,14 +245,15 @@ def _test(one: Mapping[str, Any], fix: object) -> list[str]:
 
 
 def _prices(rows: object) -> str:
+    priced = any(one.get("money") is not None for one in _mappings(rows))
     found = [
         [
             share(float(one["fidelity"]))
             if isinstance(one.get("fidelity"), int | float)
             else told(one.get("fidelity")),
             told(one.get("queries")) if one.get("queries") is not None else "not reached",
-            told(one.get("money")),
+            *([told(one.get("money"))] if priced else []),
         ]
         for one in _mappings(rows)
     ]
-    return table(("same answers", "queries", "money"), found, (1, 2))
+    return table(("same answers", "queries", *(["money"] if priced else [])), found, (1, 2))

@@ -99,7 +99,8 @@ def _axes(x: Axis, y: Axis) -> Iterable[str]:
     for value in x.ticks():
         at = _n(LEFT + x.place(value) * (RIGHT - LEFT))
         yield f'<line class="grid" x1="{at}" x2="{at}" y1="{BASE}" y2="{BASE + 4}"/>'
-        yield f'<text x="{at}" y="{BASE + 17}" text-anchor="middle">{x.tell(value)}</text>'
+        where = "end" if x.place(value) > 0.97 else "middle"  # The last one would be cut off.
+        yield f'<text x="{at}" y="{BASE + 17}" text-anchor="{where}">{x.tell(value)}</text>'
     yield f'<text class="label" x="{RIGHT}" y="{HEIGHT - 6}" text-anchor="end">{text(x.label)}</text>'
     yield f'<text class="label" x="{LEFT}" y="{HEIGHT - 6}">↑ {text(y.label)}</text>'
     yield f'<line class="axis" x1="{LEFT}" x2="{RIGHT}" y1="{BASE}" y2="{BASE}"/>'

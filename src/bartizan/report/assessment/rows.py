@@ -65,7 +65,11 @@ def _columns(one: Example) -> str:
     import numpy as np
 
     before, after = np.asarray(one.before, np.float64).ravel(), np.asarray(one.after, np.float64).ravel()
+    rounding = (
+        np.abs(before - before.astype(after_type)) if (after_type := np.asarray(one.after).dtype).kind == "f" else 0.0
+    )
     moved = np.nan_to_num(np.abs(after - before))
+    moved[moved <= rounding] = 0.0  # Only as the file keeps it.
     part = moved / np.maximum(np.nan_to_num(np.abs(before)), 1e-9)  # Columns have units of their own.
     order = [int(at) for at in np.argsort(-part, kind="stable")[:MAX_COLUMNS] if moved[at] > 0]
     names = one.columns
