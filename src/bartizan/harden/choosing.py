@@ -17,7 +17,8 @@ class Tried:
 
     def better_than(self, other: Tried, free: float) -> bool:
         """By what stands, less twice what it costs in accuracy below `free`."""
-        return self._worth(free) > other._worth(free)
+        return self.worth(free) > other.worth(free)
 
-    def _worth(self, free: float) -> float:
+    def worth(self, free: float) -> float:
+        """What stands, less twice what accuracy lies below `free`."""
         return self.robust - 2 * max(0.0, free - self.clean)

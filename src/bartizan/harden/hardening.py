@@ -3,12 +3,14 @@
     judge ──▶ net: adversarial training ──▶ hardened.onnx ──▶ opened as a stranger opens it ──▶ judge ──▶ harden.json
               trees, text: see the modules of those names
 
-Where the difference may be chance nothing is written but the report, and the original is kept.
+Against what else a model suffers: `privacy`, `theft` and `poison`, each judged by the check of that name before and
+after. Where the difference may be chance nothing is written but the report, and the original is kept.
 """
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -19,10 +21,24 @@ from bartizan.assess.how import How
 from bartizan.assess.target import Output, Target
 from bartizan.core.errors import UsageError
 from bartizan.harden.proof import Judged, Proof, cpu_seconds, judged, prove, tested
+from bartizan.harden.stopping import interruptible
 
+AGAINST = ("evasion", "privacy", "theft", "poison")
+EPSILON = 8.0  # of differential privacy, where no other is asked for
 BEFORE, AFTER = 0.15, 0.3  # of the time, for judging; the second attack finds it harder
 MOST_CLEAN_COST = 0.03  # of accuracy, above which the original is kept by default
 REPORT = "harden.json"
+# By check: what its sentence says, the name of its measure, and whether that counts what fell instead of what stands.
+WORDS = {
+    "evasion": ("{} of {:,} test rows stood before and {} stand now", "robust_accuracy", False),
+    "privacy": (
+        "{} of {:,} training rows could be told at 1 % false alarms before and {} can now",
+        "members_told",
+        True,
+    ),
+    "theft": ("the copy agreed on {} of {:,} new rows before and on {} now", "stolen_fidelity", True),
+    "poison": ("{} of {:,} rows withstood the triggers before and {} do now", "trigger_withstood", False),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +72,7 @@ class Hardening:
         """The section `harden` of the report."""
         return {
             "kept": self.kept,
+            "against": self.proof.check,
             "eps": self.eps,
             "norm": self.norm,
             "method": self.made.method,
@@ -63,27 +80,33 @@ class Hardening:
             "notes": self.made.notes,
             "most_clean_cost": self.most_clean_cost,
             "cpu_seconds": round(self.seconds_cpu, 2),
+            "cpu_minutes": round(self.seconds_cpu / 60, 2),
             "sha256": {name: sha256(content).hexdigest() for name, content in self._files().items()},
             **self.proof.as_json(),
         }
 
     def measures(self) -> dict[str, float]:
         """The numbers a policy clause can ask for."""
-        proof = self.proof
-        return {
-            "hardened_robust_accuracy": proof.after.robust.share,
+        proof, (_, name, fell) = self.proof, WORDS[self.proof.check]
+        before, after = proof.before.robust.share, proof.after.robust.share
+        found = {
+            f"hardened_{name}": 1 - after if fell else after,
             "hardened_accuracy": proof.accuracy[1].share,
-            "hardening_gain": proof.after.robust.share - proof.before.robust.share,
+            "hardening_gain": after - before,
             "hardening_clean_cost": proof.cost,
             "hardening_p": proof.p,
         }
+        proven = (proof.after.certificate or {}).get("certified")
+        return found | ({"hardened_certified_accuracy": float(proven["share"])} if isinstance(proven, dict) else {})
 
     def sentence(self) -> str:
         """The result in one plain sentence."""
-        proof = self.proof
+        proof, (words, _, fell) = self.proof, WORDS[self.proof.check]
+        before, after = (
+            f"{1 - one.robust.share if fell else one.robust.share:.1%}" for one in (proof.before, proof.after)
+        )
         numbers = (
-            f"{_percent(proof.before.robust)} of {len(proof.before.stands)} test rows stood before and "
-            f"{_percent(proof.after.robust)} stand now (p = {proof.p:.2g}), accuracy went from "
+            f"{words.format(before, len(proof.before.stands), after)} (p = {proof.p:.2g}), accuracy went from "
             f"{_percent(proof.accuracy[0])} to {_percent(proof.accuracy[1])}"
         )
         if self.kept == "hardened":
@@ -110,8 +133,21 @@ class Hardening:
         return dict(self.made.files) if self.proof.helped else {}
 
 
-def harden(target: Target, data: Data, how: How, *, most_clean_cost: float = MOST_CLEAN_COST) -> Hardening:
-    """Hardens a model against changes of `how.eps` under `how.norm`, within `how.budget`, and proves the difference.
+def harden(
+    target: Target,
+    data: Data,
+    how: How,
+    *,
+    against: str = "evasion",
+    most_clean_cost: float = MOST_CLEAN_COST,
+    epsilon: float = EPSILON,
+) -> Hardening:
+    """Hardens a model within `how.budget`, and proves the difference by the check that `against` names.
+
+    Args:
+        against: evasion (changes of `how.eps` under `how.norm`), privacy, theft or poison.
+        most_clean_cost: Accuracy that may be lost, as a share of the test rows.
+        epsilon: Of differential privacy, where training with it is tried.
 
     Raises UsageError for a model that nothing here can harden, and for data without rows to train or to test on.
     """
@@ -119,13 +155,33 @@ def harden(target: Target, data: Data, how: How, *, most_clean_cost: float = MOS
     tested(data)
     if data.x_train is None or data.y_train is None:
         raise UsageError("hardening needs rows to train on: x_train and y_train in the data")
+    if against == "privacy":
+        from bartizan.harden.privacy import harden_against_leaks
+
+        made, proof = harden_against_leaks(target, data, how, most_clean_cost, epsilon)
+    elif against == "theft":
+        from bartizan.harden.theft import harden_against_theft
+
+        made, proof = harden_against_theft(target, data, how)
+    elif against == "poison":
+        from bartizan.harden.poison import harden_against_poison
+
+        made, proof = harden_against_poison(target, data, how)
+    else:
+        made, proof = _against_evasion(target, data, how)
+    return Hardening(made, proof, how.eps, how.norm, cpu_seconds() - began, most_clean_cost)
+
+
+def _against_evasion(target: Target, data: Data, how: How) -> tuple[Made, Proof]:
     way = _way(target, data)
     how.progress("judging the model as it is")
     before = judged(target, data, replace(how, budget=how.budget.part(BEFORE)))
-    made = way(target, data, how, how.budget.left * (1 - AFTER / (1 - BEFORE)))
+    with interruptible(how.progress) as stopped:
+        made = way(target, data, how, how.budget.left * (1 - AFTER / (1 - BEFORE)), stopped)
+        if stopped():
+            made.notes.append("training was interrupted: this is the best it had come to")
     how.progress("judging the hardened model")
-    proof = prove(before, target, made.opened, data, how)
-    return Hardening(made, proof, how.eps, how.norm, cpu_seconds() - began, most_clean_cost)
+    return made, prove(before, target, made.opened, data, how)
 
 
 def _way(target: Target, data: Data) -> Any:
@@ -143,7 +199,7 @@ def _way(target: Target, data: Data) -> Any:
     raise UsageError(f"{target.name} gives neither gradients nor trees, and cannot be hardened: {why}")
 
 
-def _net(target: Target, data: Data, how: How, seconds: float) -> Made:
+def _net(target: Target, data: Data, how: How, seconds: float, stopped: Callable[[], bool]) -> Made:
     from bartizan.assess.targets.exporting import NotExported, write_onnx
     from bartizan.assess.targets.onnx import open_onnx
     from bartizan.harden.nets import harden_net
@@ -155,7 +211,7 @@ def _net(target: Target, data: Data, how: How, seconds: float) -> Made:
         raise UsageError(f"{target.name} gives {target.output}, and nothing before them that can be trained was found")
     if not any(True for _ in net.parameters()):
         raise UsageError(f"{target.name} has no weights that can be trained")
-    taught = harden_net(net, data, how.eps, how.norm, how.seed, seconds, how.progress)
+    taught = harden_net(net, data, how.eps, how.norm, how.seed, seconds, how.progress, stopped)
     rows, _ = tested(data)
     with tempfile.TemporaryDirectory(prefix="bartizan-") as folder:
         path = Path(folder) / "hardened.onnx"

@@ -1,7 +1,9 @@
 """Hardening a net: which front, which method, chosen on rows that training does not see, within the time there is.
 
     with each front: one step, some rows ─▶ the best goes on with one step ─▶ time left: PGD, then TRADES with AWP
-                                            each later stage counts only where it is better on the held-out rows
+                     two that are close: more             │                   each later stage counts only where it is
+                                                          └▶ costs too much:  better on the held-out rows
+                                                             half the radius
 
 Training goes on from the given weights: it is quicker than anew and costs less accuracy (measured on development data
 in the same time). A normalisation that was folded into its layer when the file was made is trained as part of it.
@@ -11,8 +13,8 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +26,7 @@ from bartizan.assess.targets.exporting import Front
 from bartizan.core.errors import UsageError
 from bartizan.harden.adversary import Method, Threat
 from bartizan.harden.choosing import FREE, Tried
-from bartizan.harden.teaching import Lesson, Stage, seconds_per_epoch, share_standing, teach
+from bartizan.harden.teaching import BATCH, Lesson, Stage, seconds_per_epoch, share_standing, teach
 
 FAST = Method("one step from a random place")
 NOISY = Method("N-FGSM", unclipped=True)
@@ -40,6 +42,10 @@ ENOUGH = 0.93  # of the accuracy
 HELD = 0.1  # of the training rows, to choose on
 CHOOSING = 384  # of the held-out rows
 STEPS = 10
+STEPS_LEAST = 600  # of the first long stage: a small set is seen more often
+CLOSE = 0.1  # of the rows, by which one front has to be ahead to be chosen after the shortest trial
+TOO_MUCH = 0.03  # accuracy lost, from which on half the radius is tried
+HARD = 0.5  # of the accuracy: where less stands after the trial, learning takes longer
 ENDS = (0.01, 0.99)  # quantiles of the values: where their range ends
 
 
@@ -73,7 +79,14 @@ def fronts(data: Array, eps: float, images: bool, norm: str) -> list[tuple[str, 
 
 
 def harden_net(
-    net: Any, data: Data, eps: float, norm: str, seed: int, seconds: float, say: Callable[[str], None]
+    net: Any,
+    data: Data,
+    eps: float,
+    norm: str,
+    seed: int,
+    seconds: float,
+    say: Callable[[str], None],
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Taught:
     """A net like `net` (logits; its own weights stay as they are) that stands more; `seconds` of processor and clock.
 
@@ -86,41 +99,107 @@ def harden_net(
     until, clock = time.process_time() + seconds, time.monotonic() + seconds
 
     def left() -> float:
-        return min(until - time.process_time(), clock - time.monotonic())
+        return -1.0 if stopped() else min(until - time.process_time(), clock - time.monotonic())
 
     lesson = _lesson(data, Threat(norm, eps, *_range(data)), seed, say)
     plain = _own(net)
     before = _try("as given", plain, lesson)
-    free = before.clean - FREE
     _fit_rows(plain, lesson, left())
-    tried, stages = [before], []
-    best, best_front, after = plain, None, before
-    candidates = fronts(data.x_train, eps, lesson.images, norm)
-    every = lesson.x, lesson.y
-    lesson.x, lesson.y = lesson.x[:TRIAL_ROWS], lesson.y[:TRIAL_ROWS]
-    for name, front in candidates:
-        mine = _own(net)
-        lesson.threat = Threat(norm, eps, lesson.threat.low, lesson.threat.high, front)
-        stages.append(teach(mine, lesson, FAST, 1, lambda: left() <= 0))
-        one = _try(f"{name}, {FAST.name}", mine, lesson)
-        tried.append(one)
-        if best is plain or one.better_than(after, free):
-            best, best_front, after = mine, front, one
-    lesson.x, lesson.y = every
-    lesson.threat = Threat(norm, eps, lesson.threat.low, lesson.threat.high, best_front)
-    for method, most in ((FAST, EPOCHS), *((one, 10 * EPOCHS) for one in LATER), (FAST, 10 * EPOCHS)):
-        epochs = min(most, int(0.95 * left() / seconds_per_epoch(best, lesson, method)))
-        if epochs < (FEWEST if method.steps > 1 else 1):
-            continue
-        mine = copy.deepcopy(best)
-        stages.append(teach(mine, lesson, method, epochs, lambda: left() <= 0))
-        one = _try(method.name, mine, lesson)
-        tried.append(one)
-        if one.better_than(after, free):
-            best, after = mine, one
-        if after.robust > ENOUGH * after.clean:
-            break  # What is left to gain is little beside what the held-out rows can tell.
-    return Taught(best, best_front, before, after, stages, tried, len(lesson.x))
+    hardening = _Hardening(lesson, before, left)
+    hardening.fronts(plain, fronts(data.x_train, eps, lesson.images, norm))
+    hardening.stages_that_fit(plain)
+    best = hardening.best
+    return Taught(best.net, best.threat.front, before, best.tried, hardening.stages, hardening.all, len(lesson.x))
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A net, what it was taught to stand, and how it does on the held-out rows."""
+
+    net: Any
+    threat: Threat
+    tried: Tried
+
+
+@dataclass(slots=True)
+class _Hardening:
+    """One hardening under way: everything that was tried, and the best of it."""
+
+    lesson: Lesson
+    before: Tried
+    left: Callable[[], float]
+    stages: list[Stage] = field(default_factory=list)
+    all: list[Tried] = field(default_factory=list)
+    best: _Kept = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.all.append(self.before)
+
+    @property
+    def free(self) -> float:
+        """The accuracy below which every loss counts."""
+        return self.before.clean - FREE
+
+    def taught(self, name: str, begun: _Kept, method: Method, epochs: int, rows: int | None = None) -> _Kept:
+        """A copy of the net, taught for so many epochs on the first `rows` rows."""
+        mine, threat = copy.deepcopy(begun.net), begun.threat
+        lesson = replace(self.lesson, x=self.lesson.x[:rows], y=self.lesson.y[:rows], threat=threat)
+        self.stages.append(teach(mine, lesson, method, epochs, lambda: self.left() <= 0))
+        whole = replace(self.lesson, threat=replace(threat, eps=self.lesson.threat.eps))  # Judged by the whole radius.
+        kept = _Kept(mine, threat, _try(name, mine, whole))
+        self.all.append(kept.tried)
+        return kept
+
+    def fronts(self, plain: Any, candidates: Sequence[tuple[str, Front | None]]) -> None:
+        """The front that does best after a short lesson, of two that are close after a longer one."""
+        rows = min(TRIAL_ROWS, len(self.lesson.x))
+        epochs = max(1, round(TRIAL_ROWS / rows))
+        begun = {
+            name: _Kept(plain, replace(self.lesson.threat, front=front), self.before) for name, front in candidates
+        }
+        if len(begun) == 1:
+            self.best = next(iter(begun.values()))
+            return
+        short = {name: self.taught(f"{name}, {FAST.name}", one, FAST, epochs, rows) for name, one in begun.items()}
+        order = sorted(short, key=lambda name: short[name].tried.worth(self.free), reverse=True)
+        first, second = (short[name] for name in order[:2])
+        if first.tried.robust - second.tried.robust < CLOSE and self.left() > 0:
+            some = self._epochs(first, FAST, 3 * epochs, 0.15)
+            both = [self.taught(f"{name}, more of it", short[name], FAST, some, rows) for name in order[:2] if some]
+            first = max(both, key=lambda one: one.tried.worth(self.free), default=first)
+        self.best = first
+
+    def stages_that_fit(self, plain: Any) -> None:
+        """Longer stages, each from the best so far, as long as there is time and something to gain."""
+        batches = max(1, len(self.lesson.x) // BATCH)
+        most = max(EPOCHS, round(STEPS_LEAST / batches))
+        if self.best.tried.robust < HARD * self.best.tried.clean:
+            most *= 2  # It learns slowly: more of what is cheap before what is dear.
+        for method, longest in ((FAST, most), *((one, 10 * most) for one in LATER), (FAST, 10 * most)):
+            if method is LATER[0] and self.best.tried.clean < self.before.clean - TOO_MUCH:
+                self._gently(plain, most)
+            epochs = self._epochs(self.best, method, longest, 0.95)
+            if epochs < (FEWEST if method.steps > 1 else 1):
+                continue
+            made = self.taught(method.name, self.best, method, epochs)
+            if made.tried.better_than(self.best.tried, self.free) or self.best.tried is self.before:
+                self.best = made
+            if made.tried.robust > ENOUGH * made.tried.clean:
+                break  # What is left to gain is little beside what the held-out rows can tell.
+
+    def _gently(self, plain: Any, most: int) -> None:
+        """The same for half the radius, from the given weights: what costs too much accuracy helps nobody."""
+        threat = replace(self.best.threat, eps=self.best.threat.eps / 2)
+        begun = _Kept(plain, threat, self.before)
+        epochs = self._epochs(begun, FAST, most, 0.9)
+        if epochs:
+            made = self.taught(f"{FAST.name}, half the radius", begun, FAST, epochs)
+            if made.tried.better_than(self.best.tried, self.free):
+                self.best = made
+
+    def _epochs(self, begun: _Kept, method: Method, most: int, share: float) -> int:
+        lesson = replace(self.lesson, threat=begun.threat)
+        return min(most, int(share * self.left() / seconds_per_epoch(begun.net, lesson, method)))
 
 
 def _own(net: Any) -> Any:

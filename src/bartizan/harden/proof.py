@@ -1,7 +1,8 @@
 """The proof of a difference: both models under the full assessment, row by row.
 
 The attack that trained a model never judges it. The hardened one has to stand against its own adaptive attack and also
-against the rows that broke the first; McNemar's exact test says whether the difference can be chance.
+against the rows that broke the first; McNemar's exact test says whether the difference can be chance. What is proven of
+either model stands beside what attacks left.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
-from bartizan.assess.data import Data
+from bartizan.assess.data import Data, Form
 from bartizan.assess.how import How
 from bartizan.assess.measured import Rate, mcnemar, wilson
 from bartizan.assess.target import Array, Target
 from bartizan.core.errors import UsageError
 
 EVIDENCE = "adversarial.npz"
+PROVING = 0.25  # of the time for judging the new model, for certificates
 CHANCE = 0.05  # A difference that chance makes more often than this is none.
 Json = dict[str, object]
 
@@ -32,8 +34,9 @@ class Judged:
     right: Array
     stands: Array
     section: Json
-    evidence: bytes
-    broken: tuple[Array, Array]  # index, row
+    evidence: bytes = b""
+    broken: tuple[Array, Array] = (np.empty(0, np.int64), np.empty(0))  # index, row
+    certificate: Json | None = None  # what is proven, as `certify` tells it
 
     @property
     def clean(self) -> Rate:
@@ -48,11 +51,15 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Before and after on the same rows. `accuracy` is over all test rows, robustness over those attacked."""
+    """Before and after on the same rows. `accuracy` is over all test rows, standing over those that were attacked.
+
+    `check` names the part of the assessment that judged both.
+    """
 
     before: Judged
     after: Judged
     accuracy: tuple[Rate, Rate]
+    check: str = "evasion"
 
     @property
     def gained(self) -> int:
@@ -86,11 +93,11 @@ class Proof:
 
     def as_json(self) -> Json:
         """For the report."""
+        sides = zip(("before", "after"), (self.before, self.after), self.accuracy, strict=True)
+        stand = "robust" if self.check == "evasion" else "stand"
         return {
-            "before": {"accuracy": self.accuracy[0].as_json(), "robust": self.before.robust.as_json(),
-                       "evasion": self.before.section},
-            "after": {"accuracy": self.accuracy[1].as_json(), "robust": self.after.robust.as_json(),
-                      "evasion": self.after.section},
+            **{name: {"accuracy": right.as_json(), stand: one.robust.as_json(), "certificate": one.certificate,
+                      self.check: one.section} for name, one, right in sides},
             "rows": len(self.before.stands), "stand_only_after": self.gained, "stood_only_before": self.lost,
             "mcnemar_p": self.p, "clean_cost": round(self.cost, 6), "trusted": self.trusted, "helped": self.helped,
         }  # fmt: skip
@@ -118,11 +125,30 @@ def judged(target: Target, data: Data, how: How, also: tuple[Array, Array] | Non
 
 
 def prove(before: Judged, old: Target, new: Target, data: Data, how: How) -> Proof:
-    """The new model judged, beside the old one."""
-    after = judged(new, data, how, before.broken)
+    """The new model judged, beside the old one; then certificates for both, with what is left of the time."""
+    after = judged(new, data, replace(how, budget=how.budget.part(1 - PROVING)), before.broken)
+    after = replace(after, certificate=_certified(new, data, replace(how, budget=how.budget.part(0.6)), after))
+    before = replace(before, certificate=_certified(old, data, replace(how, budget=how.budget.part(0.8)), before))
+    return Proof(before, after, accuracies(old, new, data))
+
+
+def accuracies(old: Target, new: Target, data: Data) -> tuple[Rate, Rate]:
+    """Of both models on all test rows."""
     rows, labels = tested(data)
-    accuracy = [int((model.labels(rows) == labels).sum()) for model in (old, new)]
-    return Proof(before, after, (wilson(accuracy[0], len(rows)), wilson(accuracy[1], len(rows))))
+    first, second = (wilson(int((model.labels(rows) == labels).sum()), len(rows)) for model in (old, new))
+    return first, second
+
+
+def _certified(target: Target, data: Data, how: How, found: Judged) -> Json | None:
+    """What is proven of a model; None for texts, and where the chain itself is exact."""
+    from bartizan.assess.certify.certifying import certify
+
+    if data.form is Form.TEXT or "proven" in found.section:
+        return None
+    how.progress("certificates")
+    rows = replace(how, rows=len(found.stands))
+    told = certify(target, data, rows, found.stands)
+    return {**told.as_json(), "sentence": told.sentence(found.robust)}
 
 
 def tested(data: Data) -> tuple[Array, Array]:

@@ -1,7 +1,7 @@
 """Adversarial training of a net in place: one stage, from the weights it has to the best average it passed through.
 
 The radius grows over the first part of the steps, the rate rises and falls once, weights are averaged (EMA), images are
-shifted by up to one pixel. After each epoch some rows that training never sees are attacked with ten steps: where a
+shifted by up to one pixel. Now and then some rows that training never sees are attacked with ten steps: where a
 net that is taught by one step suddenly falls there, it has learned that step alone (catastrophic overfitting, Wong et
 al. 2020); the stage goes back to its best average and goes on with more steps.
 """
@@ -26,6 +26,7 @@ AVERAGE = 0.99
 WATCHED = 256  # rows
 WATCH_STEPS = 10
 COLLAPSE = 0.2  # of the rows, by which standing must fall at once
+LOOKS = 12  # at the watched rows in a stage: each costs as much as an epoch of 1,500 rows
 PACED = 6  # steps that tell how long an epoch takes
 
 
@@ -118,6 +119,7 @@ def teach(net: Any, lesson: Lesson, method: Method, epochs: int, stop: Callable[
     watched: list[float] = []
     average, went_back = _Average(net), False
     best, kept = -1.0, copy.deepcopy(net.state_dict())
+    every = max(1, round(epochs / LOOKS))
     for epoch in range(epochs):
         net.train()
         for part in torch.randperm(len(lesson.x), generator=chance).split(batch)[:count]:
@@ -128,6 +130,8 @@ def teach(net: Any, lesson: Lesson, method: Method, epochs: int, stop: Callable[
             done += 1
             if done % 16 == 0 and stop():
                 break
+        if (epoch + 1) % every and epoch + 1 < epochs and not stop():
+            continue
         average.swap()
         net.eval()
         stands = share_standing(net, lesson, WATCH_STEPS)
@@ -145,7 +149,7 @@ def teach(net: Any, lesson: Lesson, method: Method, epochs: int, stop: Callable[
             break
     net.load_state_dict(kept)
     net.eval()
-    return Stage(method.name, len(watched), tuple(watched), went_back, time.process_time() - began)
+    return Stage(method.name, epoch + 1, tuple(watched), went_back, time.process_time() - began)
 
 
 def share_standing(net: Any, lesson: Lesson, steps: int, rows: int = WATCHED) -> float:

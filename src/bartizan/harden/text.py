@@ -10,7 +10,7 @@ Everything is scikit-learn's own, so the hardened model is one skops file with n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -35,7 +35,9 @@ SPEAKING = 200  # words for each class
 ASCII_SHARE = 0.995
 
 
-def harden_text(target: Target, data: Data, how: How, seconds: float) -> Made:
+def harden_text(
+    target: Target, data: Data, how: How, seconds: float, stopped: Callable[[], bool] = lambda: False
+) -> Made:
     """A pipeline of scikit-learn that stands more; the best of what was tried on texts held back.
 
     Raises UsageError where the model is no pipeline of scikit-learn with a vectorizer.
@@ -71,7 +73,7 @@ def harden_text(target: Target, data: Data, how: How, seconds: float) -> Made:
     if target.classes == 2:
         ways.insert(0, ("a linear model of words fitted for the worst edits", _for_the_worst))
     for name, way in ways:
-        if best is not None and how.budget.left < part:
+        if best is not None and (how.budget.left < part or stopped()):
             break
         made = way(model, texts, labels, how, chance)
         one = of_estimator(made, target.name, "", texts[:8])

@@ -9,10 +9,9 @@ Two ways are tried, each beside the given model on rows held back, decided exact
 
 from __future__ import annotations
 
-import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -21,10 +20,10 @@ from bartizan.assess.data import Data, Form
 from bartizan.assess.evasion.exact import answers, solver
 from bartizan.assess.how import How
 from bartizan.assess.target import Array, Target
-from bartizan.assess.targets.opening import open_target
 from bartizan.core.errors import UsageError
 from bartizan.harden.choosing import FREE, Tried
 from bartizan.harden.hardening import Made
+from bartizan.harden.writing import written
 
 COPIES = (4, 12)  # of each row, at the corners of its ball
 ROUNDS = 3
@@ -49,7 +48,9 @@ class Room:
         return np.clip(x + step * self.eps * self.moves, self.low, self.high)
 
 
-def harden_trees(target: Target, data: Data, how: How, seconds: float) -> Made:
+def harden_trees(
+    target: Target, data: Data, how: How, seconds: float, stopped: Callable[[], bool] = lambda: False
+) -> Made:
     """The same trees' library and parameters, grown on changed rows; the best of what was tried.
 
     Raises UsageError where the model cannot be grown again or kept in a file.
@@ -84,7 +85,7 @@ def harden_trees(target: Target, data: Data, how: How, seconds: float) -> Made:
     chosen = before
     base_x, base_y = x[rest], y[rest]
     for copies in COPIES:
-        if best is not None and time.monotonic() > until:
+        if best is not None and (time.monotonic() > until or stopped()):
             break
         rows, labels = _copied(base_x, base_y, copies, room, chance)
         model = grown(rows, labels)
@@ -96,7 +97,7 @@ def harden_trees(target: Target, data: Data, how: How, seconds: float) -> Made:
     rows, labels = kept
     model = best
     for done in range(ROUNDS):
-        if time.monotonic() > until or len(rows) > 2 * MOST_ROWS:
+        if time.monotonic() > until or stopped() or len(rows) > 2 * MOST_ROWS:
             break
         some = chance.choice(len(base_x), min(ATTACKED, len(base_x)), replace=False)
         hard = _attacked(model, base_x[some], base_y[some], room, chance, until)
@@ -106,7 +107,7 @@ def harden_trees(target: Target, data: Data, how: How, seconds: float) -> Made:
         tried.append(one)
         if one.better_than(chosen, free):
             best, chosen = model, one
-    name, content, opened = _written(best, data)
+    name, content, opened = written(best, data)
     details: dict[str, object] = {
         "held_out": [{"name": one.name, "accuracy": one.clean, "stand": one.robust} for one in tried],
         "rows": len(rest),
@@ -164,15 +165,3 @@ def _attacked(model: Target, x: Array, y: Array, room: Room, chance: np.random.G
             better = now < worst
             rows[better], worst[better] = moved[better], now[better]
     return rows
-
-
-def _written(model: Target, data: Data) -> tuple[str, bytes, Target]:
-    """The file's name and content, and the model as a stranger opens it."""
-    if model.saved is None:
-        raise UsageError(f"{model.name} cannot be kept in a file")
-    ending, content = model.saved()
-    name = f"hardened{ending}"
-    with tempfile.TemporaryDirectory(prefix="bartizan-") as folder:
-        path = Path(folder) / name
-        path.write_bytes(content)
-        return name, content, open_target(str(path), data=data)

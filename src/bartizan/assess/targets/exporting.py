@@ -72,7 +72,7 @@ def write_onnx(path: Path, net: Any, probe: Array, front: Front | None = None) -
     else:
         content = _traced(net, probe, front)
     with torch.no_grad():
-        rows = torch.from_numpy(np.ascontiguousarray(probe, dtype=np.float32))
+        rows = torch.from_numpy(np.array(probe, dtype=np.float32, order="C"))  # Its own: the given may be read-only.
         wanted = net(front(rows) if front else rows).double().numpy()
     try:
         onnx.checker.check_model(content)

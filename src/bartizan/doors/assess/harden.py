@@ -22,6 +22,7 @@ EXAMPLES = """\b
 Examples:
   bartizan harden model.onnx --data digits.npz --eps 0.2 --budget 120 --out harder
   bartizan harden model.txt --data table.npz --eps 0.3 --out harder
+  bartizan harden model.onnx --data faces.npz --against privacy --out harder
   bartizan assess harder/hardened.onnx --data digits.npz --eps 0.2 --out after
 
 \b
@@ -41,6 +42,22 @@ Exit codes:
 @click.option("--rows", type=click.IntRange(1), default=300, show_default=True, help="Test rows it is judged by.")
 @options.seed
 @options.opening
+@click.option(
+    "--against",
+    type=click.Choice(["evasion", "privacy", "theft", "poison"]),
+    default="evasion",
+    show_default=True,
+    help="What it is made stronger against, and judged by: small changes, telling who was trained on, copying, "
+    "poisoned training rows.",
+)
+@click.option(
+    "--dp-epsilon",
+    type=click.FloatRange(0.1, 100),
+    default=8.0,
+    show_default=True,
+    metavar="EPSILON",
+    help="Of differential privacy, which --against privacy tries.",
+)
 @click.option(
     "--most-clean-cost",
     type=click.FloatRange(0, 1),
@@ -66,15 +83,19 @@ def harden(
     weights: Path | None,
     train: str | None,
     schema: Path | None,
+    against: str,
+    dp_epsilon: float,
     most_clean_cost: float,
     record: bool,
     home: Path | None,
     format_: str,
     out: Path,
 ) -> int:
-    """Make a model stronger against small changes, and prove it: the same rows, before and after, all attacks.
+    """Make a model stronger, and prove it: the same rows, before and after, all attacks.
 
-    What it was trained with never judges it. Where the difference may be chance, no model is written.
+    Nets are trained against changes, trees are grown anew, text filters are rewritten (--against evasion); answers say
+    less, or training is made private (privacy, theft); poisoned rows are left out (poison). What it was trained with
+    never judges it. Where the difference may be chance, no model is written.
     """
     options.one_thread()
     from bartizan.assess.assessment import BROKEN
@@ -98,7 +119,7 @@ def harden(
         )  # fmt: skip
         folder = made(out)
         try:
-            done = hardened(target, found, how, most_clean_cost=most_clean_cost)
+            done = hardened(target, found, how, against=against, most_clean_cost=most_clean_cost, epsilon=dp_epsilon)
         except BROKEN as error:
             raise BartizanError(f"{model}: {ended(error)}; nothing was written") from error
         names = done.write(folder)
@@ -129,6 +150,7 @@ def _recorded(home: Path | None, target: Target, data: str, done: Hardening) -> 
                 "model": target.digest,
                 "data": data,
                 "files": told["sha256"],
+                "against": done.proof.check,
                 "kept": done.kept,
                 "eps": number(done.eps),
                 "norm": done.norm,
