@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,9 +12,6 @@ from bartizan.assess.how import How
 from bartizan.assess.measured import Rate, wilson
 from bartizan.assess.target import Array, Target
 from bartizan.core.errors import UsageError
-
-if TYPE_CHECKING:
-    from bartizan.assess.certify.bounds import Bounds
 
 AT_ONCE = 16  # rows
 IN_VAIN = 2  # times so many without a proof: the rest have none
@@ -111,31 +106,32 @@ def _bounded(target: Target, data: Data, how: How, x: Array, y: Array, among: Ar
         return _nothing(how, len(x), "bounds are known for nets from ONNX files")
     limits = (0.0, 1.0) if data.form is Form.IMAGES else (-np.inf, np.inf)
     low, high = Ball("linf", how.eps, *limits).box(x.astype(np.float32))
-    proven, reach = np.zeros(len(x), bool), np.full(len(x), -np.inf)
-
-    def batches(index: Array) -> Iterator[tuple[Array, Bounds]]:
-        for at in range(0, len(index), AT_ONCE):
-            if how.budget.spent:
-                return
-            some = index[at : at + AT_ONCE]
-            yield some, bounds(net, low[some], high[some], y[some])
-
+    proven, vain = np.zeros(len(x), bool), 0
+    order = np.flatnonzero(among)
+    order = order[np.argsort(-_ahead(target, x[order], y[order]), kind="stable")]
     try:
-        for some, found in batches(np.flatnonzero(among)):
-            reach[some] = found.interval
-        proven |= reach > 0
-        left = np.flatnonzero(among & ~proven)
-        vain = 0
-        for some, found in batches(left[np.argsort(-reach[left], kind="stable")]):
-            proven[some] = found.tightened() > 0
+        for at in range(0, len(order), AT_ONCE):
+            if how.budget.spent or vain == IN_VAIN:  # The surest rows come first.
+                break
+            some = order[at : at + AT_ONCE]
+            found = bounds(net, low[some], high[some], y[some])
+            proven[some] = found.interval > 0
+            if not proven[some].all():
+                proven[some] = found.tightened() > 0
             vain = 0 if proven[some].any() else vain + 1
             how.progress(f"bounds: {int(proven.sum())} of {len(x)} rows are proven")
-            if vain == IN_VAIN:  # Those whose intervals are nearest to a proof come first.
-                break
     except (Unsupported, *BROKEN) as error:
         why = str(error) if isinstance(error, Unsupported) else f"the bounds ended ({type(error).__name__})"
         return _nothing(how, len(x), why)
     return Certificates("CROWN-IBP", how.eps, how.norm, proven, len(x))
+
+
+def _ahead(target: Target, x: Array, y: Array) -> Array:
+    """(n,) by how much the label leads."""
+    scores = target.log_probabilities(x).copy()
+    own = np.take_along_axis(scores, y[:, None], 1)[:, 0]
+    np.put_along_axis(scores, y[:, None], -np.inf, 1)
+    return np.asarray(own - scores.max(axis=1))
 
 
 def _smoothed(target: Target, how: How, x: Array, y: Array) -> Certificates:

@@ -16,11 +16,11 @@ from bartizan.assess.evasion.corruptions import corrupted
 from bartizan.assess.evasion.minimal import along, curve, distances
 from bartizan.assess.evasion.result import Evasion, Tested
 from bartizan.assess.evasion.routes import by_answers, firmer, gradients, sparsely
-from bartizan.assess.evasion.rows import CLEAN, LOOKS, Rows
+from bartizan.assess.evasion.rows import CLEAN, CLEAR, LOOKS, Rows, leads
 from bartizan.assess.evasion.switch import few as few_stand
 from bartizan.assess.evasion.switch import switched
 from bartizan.assess.measured import Rate, wilson
-from bartizan.assess.target import Output
+from bartizan.assess.target import Output, log_probabilities
 
 if TYPE_CHECKING:
     from bartizan.assess.data import Data
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from bartizan.assess.target import Array, Target
 
 LIES = 60  # queries of random search that tell whether gradients lie
-MANY = 0.1  # of the rows: where more stand, a mechanism that was dealt with is not taken for the whole truth
+FIRM = 7.0  # the most of it, in scores of spread 7
+SURELY = 3.0  # standard deviations of a noisy lead that a climb goes for
 # Tests of what attacks came to; the others name a mechanism, which attacks may have dealt with from the start.
 OUTCOMES = {"large-eps-survivors", "black-box-wins", "robustness-rises", "flat-loss", "transfer-wins"}
 UNIT = ("value-range",)  # What no other attack can deal with.
@@ -48,7 +49,7 @@ def attacked(target: Target, data: Data, how: How, *, images: bool) -> Evasion:
     notes: list[str] = []
     with one_thread(how.seed):
         view, whole = _views(target, x, notes)
-        clean, tests = _looked(chain, whole, images)
+        clean, tests = _looked(chain, view, whole, images)
         if how.norm == "l0":
             sparsely(chain, view)
         elif view is not None:
@@ -68,7 +69,7 @@ def attacked(target: Target, data: Data, how: How, *, images: bool) -> Evasion:
     )  # fmt: skip
 
 
-def _looked(chain: Chain, whole: View | None, images: bool) -> tuple[Rate, list[Tested]]:
+def _looked(chain: Chain, view: View | None, whole: View | None, images: bool) -> tuple[Rate, list[Tested]]:
     """The rows as they are: which are right, whether answers repeat, and what the scores look like."""
     target, rows = chain.target, chain.rows
     scores = target.scores(rows.x)
@@ -79,6 +80,10 @@ def _looked(chain: Chain, whole: View | None, images: bool) -> tuple[Rate, list[
     chance = getattr(whole.module, "random", ()) if whole is not None else ()
     if selftests.differs(few, again) or chance:
         rows.looks = LOOKS
+        if view is not None:
+            first, second = (leads(log_probabilities(one, target.output), rows.y[: len(few)]) for one in (few, again))
+            noise = float(np.nan_to_num(np.std(first - second))) / 2**0.5 / view.scale
+            rows.need[:] = np.clip(SURELY * noise, CLEAR, FIRM)
     right = np.argmax(scores, axis=1) == rows.y
     wrong = np.flatnonzero(~right)
     rows.fell(target, wrong, rows.x[wrong], CLEAN)
@@ -150,14 +155,11 @@ def _settled(
     failed = {test.check for test in tests if not test.passed}.difference(UNIT)
     if not failed:
         return tests, view
+    # Of a mechanism that the view took away, nothing is left to see in what the attacks came to.
     done, lied = _bared(chain, view, whole), bool(failed.intersection(OUTCOMES))
     again: list[Tested] = []
-    if (
-        view is not None
-        and chain.rows.ball.norm != "l0"
-        and (lied or len(chain.rows.standing) > MANY * len(chain.rows.x))
-    ):
-        view, more = switched(chain, view, data, lied=lied)
+    if view is not None and lied and chain.rows.ball.norm != "l0":
+        view, more = switched(chain, view, data)
         done += more
         again = _lies(chain, view, data)
     elif lied:

@@ -85,10 +85,9 @@ class Chain:
         def run() -> tuple[Array, Array, Array]:
             low, high = ball.box(x)
             radius = np.full(len(x), ball.eps * (1.0 if ball.norm == "linf" else WITHIN))
-            need = rows.need[index] if rows.looks == 1 else np.full(len(x), np.inf)
             found = climb(
                 view, x, rows.y[index], low, high, way, radius=radius, norm=ball.norm, start=start, rival=rival,
-                need=need, over=self.over,
+                need=rows.need[index], over=self.over,
             )  # fmt: skip
             if self.flat is None:
                 self.flat = np.zeros(len(rows.x), bool)

@@ -2,7 +2,7 @@
 
 Pintor et al. 2021, "Fast Minimum-Norm Adversarial Attacks through Adaptive Norm Constraints": the radius of each row
 follows the boundary while the point climbs. It shrinks while the row is fallen; else it becomes what the slope says is
-lacking. Ten steps from the changes that the chain found come within two points of a curve of which every point was
+lacking. Five steps from the changes that the chain found come within three points of a curve of which every point was
 attacked by itself. The distances are upper bounds, so the curve that is counted from them can never rise.
 """
 
@@ -22,7 +22,7 @@ from bartizan.assess.target import Array
 if TYPE_CHECKING:
     from bartizan.assess.evasion.view import View
 
-STEPS = 8
+STEPS = 5
 HALVINGS = 6
 BEGIN = 0.8  # of the known change
 SHRINK = (0.2, 0.01)  # of the radius at each step on which the row is fallen, from first to last

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from bartizan.assess.data import Data
     from bartizan.assess.evasion.view import View
 
-LEAST = 16  # rows that a climb takes at least
+FIRMER = 0.2  # of eps that a row may lack to be led further in
+LEAST = 8  # rows that a climb takes at least
 SEARCHES = (200, 600, 1500, 3000)  # queries of random search, each part only where the one before found something
 FOUND = 0.02  # of the rows that stand
 RAYS = 1500  # queries of a row by labels alone under Linf
@@ -48,40 +49,41 @@ def gradients(chain: Chain, view: View, *, patient: bool = False) -> int:
 
     chain.climbs(view, Slopes(odds, 20 if patient else 8), name, rows.standing)
     index = near(0.2)
-    chain.climbs(view, Slopes(margin, 16, 0.5), f"{name}, margin", index, start=rows.at[index])
+    more = chain.climbs(view, Slopes(margin, 16, 0.5), f"{name}, margin", index, start=rows.at[index])
     if not patient:
-        chain.climbs(view, Slopes(odds, 30, 2.0, 2.0), f"{name}, sharp", near(0.12))
+        more += chain.climbs(view, Slopes(odds, 24, 2.0, 2.0), f"{name}, sharp", near(0.12))
     for number in range(1, min(chain.target.classes - 1, 9)):
         index = near(0.12)
         if not len(index) or chain.over():
             break
         rival = rivals_of(view, rows.x[index], rows.y[index])[:, number]
-        fell = chain.climbs(view, Slopes(margin, 24), f"{name}, aimed", index, rival=rival)
-        if not fell and (number > 1 or patient):
+        fell = chain.climbs(view, Slopes(margin, 20), f"{name}, aimed", index, rival=rival)
+        if not fell and (number > 1 or patient or not more):
             break
     index = near(0.06)
-    chain.climbs(view, Slopes(margin, 16, 0.5), f"{name}, margin", index, start=rows.at[index])
+    chain.climbs(view, Slopes(margin, 12, 0.5), f"{name}, margin", index, start=rows.at[index])
     return before - len(rows.standing)
 
 
 def firmer(chain: Chain, view: View) -> None:
-    """Of a model that answers at random: what stands, and what does not fall at every look, is led further in.
+    """Of a model that answers at random: what is near to falling, and what does not fall at every look, led further in.
 
     First without noise, then by means over it (EOT): the one is exact for noise on scores, the other needed for noise
     on rows.
     """
     from bartizan.assess.evasion.climb import Slopes, climb
-    from bartizan.assess.evasion.losses import margin, odds
+    from bartizan.assess.evasion.losses import margin
     from bartizan.assess.evasion.view import averaged
 
     rows, ball = chain.rows, chain.rows.ball
+    changed = np.array([name != CLEAN for name in rows.attack], bool)
     mean = averaged(view)
     for through, name, way in (
-        (view, "further in", Slopes(odds, 40, 2.0, 2.0)),
-        (view, "further in", Slopes(margin, 30, 0.5)),
-        (mean, mean.name, Slopes(margin, 16)),
+        (view, "further in", Slopes(margin, 12, 0.5)),
+        (mean, mean.name, Slopes(margin, 8, 0.5)),
     ):
-        index = np.flatnonzero(rows.falls < rows.looks)
+        near = rows.shaky | (rows.short < FIRMER * ball.eps)
+        index = np.flatnonzero(changed & np.where(rows.fallen, rows.falls < rows.looks, near))
         if rows.looks == 1 or ball.norm == "l0" or not len(index) or chain.over():
             return
         x, y = rows.x[index], rows.y[index]

@@ -28,6 +28,7 @@ FLAT = 0.1  # of the rows may not rise
 STEEP = 100.0  # lead in scores at which float32 has no cross-entropy left: exp(-103) is 0
 WINS = 0.02  # of the survivors that a black box may still fell
 LARGE = 0.05  # of the rows that may stand where everything is allowed
+RIDGE = 2000  # rows that another, simple model is trained on
 FOLLOWS = 0.2  # of what the gradient promises that a small step has to give
 
 REMEDIES: dict[str, tuple[str, str]] = {
@@ -160,7 +161,8 @@ def flat_loss(view: View, x: Array, y: Array, flat: Array | None, ball: Ball) ->
 
     rows, labels = torch.from_numpy(x), torch.from_numpy(y)
     _, before, slope = view.slope(rows, labels, margin)
-    step = _each(ball, x) / 20
+    # Less than a level of what rounds is no step at all.
+    step = _each(ball, x) / (2 if getattr(view.module, "approximated", ()) else 20)
     after = margin(view.scores(rows + step * slope.sign()), labels)[0]
     promised = (step * slope.flatten(1).abs().sum(dim=1)).clamp_min(1e-30)
     gained = float(((after - before) / promised).median())
@@ -250,13 +252,13 @@ def transfer(found: int, tried: int, name: str) -> Tested:
 
 def transferred(x: Array, y: Array, train: tuple[Array, Array], ball: Ball, classes: int) -> Array:
     """Rows changed along the weights of a ridge regression on the labels, from their class to the nearest other."""
-    rows, labels = (one[:4000] for one in train)
-    flat = rows.reshape(len(rows), -1).astype(np.float64)
+    rows, labels = (one[:RIDGE] for one in train)
+    flat = rows.reshape(len(rows), -1).astype(np.float32)
     middle = flat.mean(axis=0)
     flat = flat - middle
     share = flat.T @ flat
-    share[np.diag_indices_from(share)] += 0.05 * np.trace(share) / len(share) + 1e-9
-    weight = np.linalg.solve(share, flat.T @ np.eye(classes)[labels])
+    share[np.diag_indices_from(share)] += np.float32(0.05 * np.trace(share) / len(share) + 1e-9)
+    weight = np.linalg.solve(share, flat.T @ np.eye(classes, dtype=np.float32)[labels])
     scores = (x.reshape(len(x), -1) - middle) @ weight
     scores[np.arange(len(x)), y] = -np.inf
     way = (weight[:, scores.argmax(axis=1)] - weight[:, y]).T

@@ -28,12 +28,8 @@ def few(chain: Chain) -> bool:
     return len(chain.rows.standing) <= FEW * len(chain.rows.x)
 
 
-def switched(chain: Chain, view: View, data: Data, *, lied: bool) -> tuple[View, list[str]]:
-    """Attacks what stands by other means. The gradients that served best, and what was done, in words.
-
-    Args:
-        lied: A test showed that rows fall which gradients left standing: a copy is trained, too.
-    """
+def switched(chain: Chain, view: View, data: Data) -> tuple[View, list[str]]:
+    """Attacks what stands by other means. The gradients that served best, and what was done, in words."""
     done: list[str] = []
     best = view
     if not few(chain):
@@ -49,7 +45,7 @@ def switched(chain: Chain, view: View, data: Data, *, lied: bool) -> tuple[View,
             done.append(f"{best.name} ({fell} more fell)")
     if not few(chain):
         done += search(chain)
-    if not few(chain) and lied:
+    if not few(chain):
         before = len(chain.rows.standing)
         done += copied(chain, data)
         if before - len(chain.rows.standing) > FOUND * before:

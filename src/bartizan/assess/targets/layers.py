@@ -121,7 +121,9 @@ def max_pool(node: Node, x: Inputs) -> Tensor:
     ends = [one + more for one, more in zip(around[half:], over, strict=True)]
     pool = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}[half]
     if around[:half] == ends and all(2 * p <= w for p, w in zip(ends, window, strict=True)):
-        return pool(x[0], window, strides, around[:half], dilations)
+        # Channels last: torch is six times as fast there on one core.
+        rows = x[0].contiguous(memory_format=torch.channels_last) if half == 2 else x[0]
+        return pool(rows, window, strides, around[:half], dilations)
     rows = F.pad(x[0], _pairs(around[:half] + ends), value=float("-inf"))
     return pool(rows, window, strides, 0, dilations)
 
