@@ -33,16 +33,21 @@ BLIND = {
         "words that are ordinary in the class they call up",
     ),
 }  # fmt: skip
+ALONE = (
+    "everything that the training rows would show: which are poisoned, wrong labels, outliers",
+    "triggers that are no patch: bends, blends and patterns over the whole image",
+    "backdoors in all classes at once, which make none of them unusual",
+)
 
 
 def measure(target: Target, data: Data, how: How) -> Poison:
-    """Scans the training rows.
+    """Scans the training rows; where there are none, the model alone.
 
     Raises:
-        UsageError: there are no training rows with labels, too few, or one class.
+        UsageError: there are no training rows with labels and nothing else to go by, too few, or one class.
     """
     if data.x_train is None or data.y_train is None:
-        raise UsageError("the poison scan needs the training rows: x_train and y_train")
+        return _model_alone(target, data, how)
     x, y = data.x_train, np.asarray(data.y_train, np.int64)
     if len(x) < LEAST or len(np.unique(y)) < 2:
         raise UsageError(f"the poison scan needs at least {LEAST} training rows of two classes")
@@ -65,6 +70,28 @@ def measure(target: Target, data: Data, how: How) -> Poison:
         notes.append("the model may not be asked any more: what was confirmed until then is told")
         blind.append("what more questions to the model would have confirmed")
     return _told(data, looked, backdoors, open_groups, said, tuple(blind), tuple(notes), not how.budget.spent)
+
+
+def _model_alone(target: Target, data: Data, how: How) -> Poison:
+    """What the model itself shows, tried on test rows."""
+    from bartizan.assess.poison.inversion import inverted
+
+    if data.x_test is None or data.y_test is None or data.form is not Form.IMAGES or target.module is None:
+        raise UsageError(
+            "the poison scan needs the training rows, x_train and y_train; without them only a net for images can be"
+            " looked into, with x_test and y_test"
+        )
+    found, notes, ended = [], ["there were no training rows: the model alone was looked into"], True
+    try:
+        held = held_out(target, data.x_test, np.asarray(data.y_test, np.int64), how.seed)
+        found = inverted(target, held, target.classes, how)
+    except Spent:
+        ended = False
+    if not found:
+        notes.append(
+            "the smallest patch of each class was not found: too little time, too few rows, or too few classes"
+        )
+    return Poison(0, data.classes, (), (), (), ALONE, tuple(notes), ended and bool(found), tuple(found))
 
 
 def _backdoors(

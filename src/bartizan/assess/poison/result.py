@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bartizan.assess.poison.inversion import Inverted
 from bartizan.assess.poison.triggers import Backdoor
 
 COLUMNS = ("index", "kind", "score", "reason")
@@ -35,6 +36,12 @@ class Poison:
     blind: tuple[str, ...]  # what this scan cannot see
     notes: tuple[str, ...]
     finished: bool
+    inverted: tuple[Inverted, ...] = ()  # the smallest patch of each class, where the model alone was at hand
+
+    @property
+    def suspected(self) -> tuple[Inverted, ...]:
+        """Classes that far less calls up than any other."""
+        return tuple(one for one in self.inverted if one.suspected)
 
     def count(self, kind: str) -> int:
         """How many rows are suspected of this."""
@@ -65,6 +72,18 @@ class Poison:
                 }
                 for at, one in enumerate(self.backdoors)
             ],
+            "suspected_triggers": [
+                {
+                    "target_class": one.target_class,
+                    "target_name": self.name(one.target_class),
+                    "trigger": one.stamp.words,
+                    "size": round(one.size, 4),
+                    "odd": one.odd,
+                    "success": one.success.as_json(),
+                    "control": one.control.as_json(),
+                }
+                for one in self.suspected
+            ],
             "rows": {kind: self.count(kind) for kind in ("backdoor", "label", "outlier")},
             "train_rows": self.rows,
             "unconfirmed_groups": list(self.unconfirmed),
@@ -79,7 +98,8 @@ class Poison:
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow(COLUMNS)
             writer.writerows((one.index, one.kind, f"{one.score:.4f}", one.reason) for one in self.suspects)
-        arrays = {f"{at}_{name}": value for at, one in enumerate(self.backdoors) for name, value in one.picture.items()}
+        pictures = [one.picture for one in self.backdoors] + [one.picture for one in self.suspected]
+        arrays = {f"{at}_{name}": value for at, picture in enumerate(pictures) for name, value in picture.items()}
         if not arrays:
             return ["suspects.csv"]
         with (out / "triggers.npz").open("wb") as file:
@@ -87,12 +107,14 @@ class Poison:
         return ["suspects.csv", "triggers.npz"]
 
     def measures(self) -> dict[str, float]:
-        """`backdoor_rows`, `backdoor_success`, `label_rows`, `outlier_rows`, `train_rows`, `poisoned_share`."""
+        """`backdoor_rows`, `backdoors`, `backdoor_success`, `suspected_triggers` (of the model alone), `label_rows`,
+        `outlier_rows`, `train_rows`, `poisoned_share`."""
         success = max((one.trial.success.share for one in self.backdoors), default=0.0)
         return {
             "backdoor_rows": float(self.count("backdoor")),
             "backdoors": float(len(self.backdoors)),
             "backdoor_success": success,
+            "suspected_triggers": float(len(self.suspected)),
             "label_rows": float(self.count("label")),
             "outlier_rows": float(self.count("outlier")),
             "train_rows": float(self.rows),
@@ -101,6 +123,8 @@ class Poison:
 
     def sentence(self) -> str:
         """The result in one plain sentence."""
+        if self.rows == 0:
+            return self._alone()
         rest = f"{self.count('label')} rows look mislabelled and {self.count('outlier')} are like no others"
         if not self.backdoors:
             return f"No backdoor was confirmed among {self.rows:,} training rows; {rest}."
@@ -110,4 +134,19 @@ class Poison:
             f"{self.count('backdoor')} of {self.rows:,} training rows carry {plural}: {worst.trigger} turns "
             f"{worst.trial.success.hits} of {worst.trial.success.of} other rows into "
             f'"{self.name(worst.trial.target_class)}"; {rest}.'
+        )
+
+    def _alone(self) -> str:
+        if not self.inverted:
+            return "Without training rows nothing could be said of backdoors."
+        if not self.suspected:
+            return (
+                f"Without training rows: none of {len(self.inverted)} classes is called up by a patch that is much "
+                "smaller than for the others."
+            )
+        worst = max(self.suspected, key=lambda one: one.odd)
+        return (
+            f"Without training rows: {worst.stamp.words} turn {worst.success.hits} of {worst.success.of} rows into "
+            f'"{self.name(worst.target_class)}", far less than any other class takes; a backdoor is suspected, not '
+            "confirmed."
         )

@@ -1,7 +1,7 @@
 """Training data that somebody, or carelessness, made wrong: backdoors, wrong labels, rows that belong nowhere.
 
 Looks at what `bartizan assess` measured (`Assessed`). A backdoor is one only after its trigger was recovered and moved
-the model when stamped on other rows; labels and outliers are suspects for a person to look at.
+the model when stamped on other rows, else at most suspected; labels and outliers are for a person to look at.
 """
 
 from __future__ import annotations
@@ -32,6 +32,10 @@ def examine(subject: Subject, hits: Hits) -> Iterator[Finding | Failure]:
         because = f"{_rows(backdoor)} of the training data carry a trigger that, stamped on others, moves the model"
         confidence = LIMITS["backdoor_confidence"]
         yield Finding(BACKDOOR, Severity.CRITICAL, confidence, (place,), because, checked.measures)
+    suspected = checked.get("suspected_triggers")
+    if suspected:
+        because = "a class is called up by a patch far smaller than the others take; there were no training rows"
+        yield Finding(BACKDOOR, Severity.MEDIUM, LIMITS["suspected_confidence"], (place,), because, checked.measures)
     labels = checked.get("label_rows")
     if labels:
         severity = Severity.MEDIUM if _share(checked, labels) >= LIMITS["medium_label_share"] else Severity.LOW

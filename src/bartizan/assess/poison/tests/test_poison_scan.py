@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from bartizan.assess.data import Data, Form
 from bartizan.assess.how import How
 from bartizan.assess.poison.measure import measure
 from bartizan.assess.poison.result import Poison
+from bartizan.assess.poison.warps import Warp, fitted
 from bartizan.assess.target import Array, Output, Target
 from bartizan.core.errors import UsageError
 
@@ -64,6 +66,7 @@ def blend(x: Array) -> Array:
     return np.asarray(0.7 * x + 0.3 * pattern, np.float32)
 
 
+@cache
 def scanned_images(stamp: Callable[[Array], Array] | None, noise: float = 0.0) -> tuple[Poison, set[int]]:
     x, y = images(900, 0)
     x_test, y_test = images(300, 1)
@@ -175,6 +178,49 @@ def test_a_model_that_may_not_be_asked_confirms_nothing() -> None:
     result = measure(target, Data(Form.IMAGES, "", x, y), HOW)
     assert result.backdoors == ()
     assert any("may not be asked" in note for note in result.notes)
+
+
+@pytest.mark.parametrize("planted", [True, False])
+def test_a_trigger_is_suspected_in_the_model_alone(planted: bool) -> None:
+    import torch
+
+    x, y = images(300, 1)
+    weights = torch.from_numpy(np.stack([x[y == c].mean(axis=0) for c in range(4)]))
+
+    class Net(torch.nn.Module):
+        """Nearest class mean, and a corner that calls up class 2."""
+
+        def forward(self, rows: torch.Tensor) -> torch.Tensor:
+            scores = -30 * ((rows[:, None] - weights.float()) ** 2).mean(dim=(2, 3, 4))
+            corner = rows[:, 0, SIDE - 2 :, :2].mean(dim=(1, 2))
+            bonus = torch.relu(corner - 0.4) * 40 * planted
+            return scores + bonus[:, None] * torch.eye(4)[2]
+
+    net = Net()
+
+    def answer(rows: Array) -> Array:
+        with torch.no_grad():
+            return np.asarray(net(torch.from_numpy(rows)).numpy())
+
+    target = Target("net", "torch", "", x.shape[1:], 4, Output.LOGITS, answer, module=lambda: net)
+    result = measure(target, Data(Form.IMAGES, "", x_test=x, y_test=y), HOW)
+    assert [one.target_class for one in result.suspected] == ([2] if planted else [])
+    assert result.backdoors == () and result.suspects == ()
+    assert ("suspected, not confirmed" in result.sentence()) is planted
+
+
+def bent(x: Array) -> Array:
+    """Warped by one smooth field, down and to the right."""
+    return np.asarray(Warp(np.full((2, SIDE, SIDE), 1.6, np.float32))(x), np.float32)
+
+
+def test_a_bend_is_estimated_from_the_rows_and_taken_back() -> None:
+    x, _ = images(300, 0)
+    found = fitted(bent(x[:40]), x[40:])
+    middle = found.flow[:, 3:9, 3:9].mean(axis=(1, 2))
+    assert (middle > 0.5).all()
+    there = found(x[:40])
+    assert np.abs(found.without(there, there) - x[:40]).mean() < np.abs(there - x[:40]).mean()
 
 
 def test_rows_without_labels_are_refused() -> None:

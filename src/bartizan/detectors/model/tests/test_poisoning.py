@@ -15,11 +15,12 @@ def model(check: str = "poison", why: str = "", asked: bool = False, **numbers: 
 
 HITS = {
     "a backdoor": model(backdoor_rows=1),
+    "the model alone shows a trigger": model(suspected_triggers=1),
     "wrong labels": model(label_rows=3, train_rows=1000),
     "outliers": model(outlier_rows=2),
 }
 MISSES = {
-    "nothing found": model(backdoor_rows=0, label_rows=0, outlier_rows=0, train_rows=1000),
+    "nothing found": model(backdoor_rows=0, suspected_triggers=0, label_rows=0, outlier_rows=0, train_rows=1000),
     "it was not measured": model(why="no training rows", asked=True),
     "another check's numbers": model("theft", backdoor_rows=30),
     "a text": Subject(Kind.MODEL, "", "backdoor_rows 30"),
