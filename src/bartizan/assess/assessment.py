@@ -53,7 +53,9 @@ BROKEN = (
 )  # fmt: skip
 CHECKING = 0.95  # Of the time, for the checks; the rest is for the report and for what ends a little late.
 BEGUN = 0.5  # Of the time, at least, for the checks: loading libraries may take longer than a small budget.
-LEAST_S = 0.1  # A check that has less does not begin.
+LEAST_S = {"theft": 3.0}  # A check that has less does not begin: a copy that was hardly taught says nothing.
+LEAST_OTHERS_S = 0.1
+NO_TIME = "no time was left for it: give a larger --budget, or fewer --checks"
 PROVING = 0.5  # Of what evasion leaves of its time, the part for certificates.
 
 
@@ -87,6 +89,11 @@ class Assessment:
     def not_measured(self) -> dict[str, str]:
         """The checks that could not run, and why."""
         return dict(self.report["not_measured"])
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether the budget was over before every check could begin."""
+        return NO_TIME in self.not_measured.values()
 
     @property
     def trusted(self) -> bool:
@@ -232,8 +239,8 @@ def _one(
 ) -> Json | None:
     """One check: its section, or None with the reason among the `missing`."""
     began, cpu = time.monotonic(), cpu_seconds()
-    if how.budget.left < LEAST_S:
-        missing[name] = "no time was left for it: give a larger --budget, or fewer --checks"
+    if how.budget.left < LEAST_S.get(name, LEAST_OTHERS_S):
+        missing[name] = NO_TIME
         return None
     how.progress("begins")
     try:

@@ -149,11 +149,15 @@ def digest(path: Path) -> str:
 def write(path: Path, content: bytes) -> None:
     """A file, whole or not at all."""
     beside = path.with_name(f".{path.name}.part")
-    with beside.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    beside.replace(path)
+    try:
+        with beside.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
 
 
 def read_json(path: Path) -> Json | None:

@@ -82,8 +82,8 @@ class Judge:
         return Judged(value, self._code(assessment, decision, subject, policy))
 
     def _code(self, assessment: Assessment, decision: Decision, subject: Subject, policy: Policy) -> int:
-        """3 goes before 1 here: what an evaluation that fails its own tests says is not to be relied on."""
-        if not assessment.trusted or not assessment.measures:
+        """3 goes before 1 here: what an evaluation that fails its own tests, or had no time, says is not all."""
+        if not assessment.trusted or not assessment.measures or assessment.cut_short:
             return 3
         return exit_code([(decision, subject)], policy, self._fail_on)
 
