@@ -15,7 +15,7 @@ run: $(VENV)/.run  ## set everything up and start the platform
 	$(BIN)/bartizan up
 
 test: $(VENV)/.dev  ## set everything up and pass all tests
-	$(BIN)/python -m pytest -n $(JOBS) $(TESTS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 check: format lint types contracts test docs  ## everything CI asks for
 

@@ -188,27 +188,29 @@ def test_a_line_is_the_same_decision_as_a_text(tmp_path, inspect):
         assert {k: v for k, v in line.items() if k != "id"} == {k: v for k, v in alone.items() if k != "id"}
 
 
-@pytest.mark.parametrize(
-    "broken",
-    [
-        b"{",
-        b"[]",
-        b"12",
-        b'{"text": 1}',
-        b'{"id": 1}',
-        b'{"text": "a", "messages": []}',
-        b'{"text": "a", "text": "b"}',
-        b"\xff",
-        b'{"text": "\\ud800"}',
-    ],
+BROKEN = (
+    b"{",
+    b"[]",
+    b"12",
+    b'{"text": 1}',
+    b'{"id": 1}',
+    b'{"text": "a", "messages": []}',
+    b'{"text": "a", "text": "b"}',
+    b"\xff",
+    b'{"text": "\\ud800"}',
 )
-def test_a_broken_line_is_a_decision_with_a_failure_and_its_number(tmp_path, broken):
-    data = b'{"text": "one"}\n\n' + broken + b'\n{"id": "z", "text": "last"}'
+
+
+def test_a_broken_line_is_a_decision_with_a_failure_and_its_number(tmp_path):
+    data = b"\n".join(b'{"text": "one"}\n\n' + broken for broken in BROKEN) + b'\n{"id": "z", "text": "last"}'
     code, out, _ = piped(data, "-", "--jsonl", cwd=tmp_path)
-    first, bad, last = (decision(line) for line in out.splitlines())
-    assert (first["failures"], last["failures"], last["input"]) == ([], [], "z")
-    assert bad["failures"]
-    assert bad["input"] in (3, 1)  # its own id where it has one
+    *pairs, last = (decision(line) for line in out.splitlines())
+    assert len(pairs) == 2 * len(BROKEN)
+    for number, (broken, good, bad) in enumerate(zip(BROKEN, pairs[::2], pairs[1::2], strict=True)):
+        assert (good["failures"], good["input"]) == ([], 3 * number + 1)
+        assert bad["failures"], broken
+        assert bad["input"] in (3 * number + 3, 1), broken  # its own id where it has one
+    assert (last["failures"], last["input"]) == ([], "z")
     assert code == 3
 
 
