@@ -24,6 +24,7 @@ PARTS = {  # shared, not benchmarks
         "bare_tunnel",
         "console_home",
         "load",
+        "peer_tools",
         "planted",
         "processes",
         "relay",
@@ -32,7 +33,7 @@ PARTS = {  # shared, not benchmarks
         "upstream",
     ),
 }
-WHEN_NAMED = {"litellm"}  # makes an environment of 740 MB
+WHEN_NAMED = {"litellm", "assess_peers"}  # make environments of 740 MB and 2 GB
 STACK = ("uvicorn", "uvloop", "httptools", "aiohttp", "orjson", "hyperscan", "cryptography")
 SECTION = re.compile(r"^## (?P<name>[a-z_]+)$", re.M)
 
