@@ -3,6 +3,7 @@
     own pool ─▶ 100 spread out ─▶ 200 doubted ─▶ 300 doubted: stolen.onnx ─▶ 900 ─▶ 2,700
                                                   └▶ the same 300 under each defence, and 300 of worse pools
 
+The best copy so far is what is told: one that there was no time to teach never takes the place of a better one.
 Fidelity is the share of test rows on which copy and model give the same label; test rows are never asked by the thief.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -31,8 +32,9 @@ from bartizan.core.errors import UsageError
 HEADLINE = 300
 STEPS = (900, 2700)
 STOLEN = "stolen.onnx"
-QUICK, BEST = 0.12, 0.4  # Of the time that is left: a choice of rows, the copy that is judged.
+QUICK, BEST = 0.15, 0.8  # Of the time that is left: a choice of rows, the copy that is judged.
 ENOUGH = 0.6  # Of the training.
+ROOM = 1.2  # Times what the last copy took, without which no other is begun.
 PROBED = 500  # Test rows on which the written file must say what the copy says.
 JUDGED = 3000  # Test rows a copy is judged on.
 DEFENCES = (Answers.ROUNDED, Answers.TOP1, Answers.LABELS, Answers.NOISY)
@@ -119,13 +121,12 @@ class _Run:
         asked = Asked(self.target, self.pool)
         finished = False
         try:
-            thief, rows, first = self._headline(thief, asked)
+            thief, copy, rows = self._headline(thief, asked)
             steps: list[Callable[[], bool]] = [
                 lambda: self._monitored(asked, rows),
-                lambda: self._first(thief, asked, first),
-                lambda: self._defended(thief, asked, rows),
-                lambda: self._more(thief, asked, rows),
-                lambda: self._worse(thief, len(rows)),
+                lambda: self._defended(thief.settled(copy, whole=False), copy, asked, rows),
+                lambda: self._more(thief.settled(copy), copy, asked, rows),
+                lambda: self._worse(thief.settled(copy), len(rows)),
             ]
             finished = all(step() for step in steps)
         except Spent as error:
@@ -141,13 +142,12 @@ class _Run:
             self.how.price, tuple(self.notes), finished, self.monitor,
         )  # fmt: skip
 
-    def _headline(self, thief: Thief, asked: Asked) -> tuple[Thief, Array, Array]:
+    def _headline(self, thief: Thief, asked: Asked) -> tuple[Thief, Copy, Array]:
         """Asks a third, then two thirds that are doubted; copies. Also the rows in the order they were asked."""
         seed, budget, pool = self.how.seed, self.how.budget, self.pool.rows
         size = min(HEADLINE, len(pool))
         rows = first = picking.spread_out(self._points(), size // 3, seed)
         asked.about(rows)
-        losses: list[list[float]] = []
         while len(rows) < size:
             self.how.progress(f"asked {len(rows)} rows, choosing the next")
             copies = thief.quick(pool[rows], self._told(asked, rows), seed, budget.part(QUICK))
@@ -159,13 +159,21 @@ class _Run:
                 self.notes.append(str(error))
                 break
             before, rows = rows, np.concatenate([rows, more])
-            losses.append([loss(one.logits(pool[more]), self._told(asked, more)) for one in copies])
-            self._kept(
-                copies[int(np.argmin(losses[-1]))], len(before), "even" if len(before) == len(first) else "active"
-            )
-            thief = thief.wiser([sum(column) for column in zip(*losses, strict=True)])
-        copy = self._point(thief, asked, rows, STOLEN, budget.part(BEST))
-        return thief.settled(copy), rows, first
+            losses = [loss(one.logits(pool[more]), self._told(asked, more)) for one in copies]
+            best = copies[int(np.argmin(losses))]
+            self._kept(best, len(before), "even" if len(before) == len(first) else "active")
+            thief = thief.wiser(losses)
+        copy = self._point(thief, asked, rows, budget.part(BEST))
+        self._chosen()
+        return thief, copy, rows
+
+    def _chosen(self) -> None:
+        """The best copy so far is the stolen one; of equals the one that asked more."""
+        best = max(self.points, key=lambda one: (one.fidelity.share, one.queries))
+        most = max(one.queries for one in self.points)
+        if best.queries < most:
+            self.notes.append(f"the copy of {most:,} answers is worse than that of {best.queries:,}, which is {STOLEN}")
+        self.points = [replace(one, file=STOLEN) if one is best else one for one in self.points]
 
     def _points(self) -> Array:
         if not len(self.embedded):
@@ -177,13 +185,11 @@ class _Run:
 
     def _copy(self, thief: Thief, pool: Array, rows: Array, given: Array, budget: Budget) -> Copy:
         began = time.monotonic()
-        copy = thief.best(pool[rows], given, np.delete(pool, rows, axis=0), self.how.seed, budget)
+        copy = thief.best(pool[rows], given, self.how.seed, budget)
         self.longest = time.monotonic() - began
         return copy
 
-    def _point(
-        self, thief: Thief, asked: Asked, rows: Array, file: str, budget: Budget, picked: str = "active"
-    ) -> Copy:
+    def _point(self, thief: Thief, asked: Asked, rows: Array, budget: Budget) -> Copy:
         self.how.progress(f"copying with {len(rows):,} answers")
         copy = self._copy(thief, self.pool.rows, rows, self._told(asked, rows), budget)
         if copy.taught < ENOUGH:
@@ -191,26 +197,21 @@ class _Run:
                 f"there was time for {copy.taught:.0%} of the training of the copy of {len(rows):,} answers; a larger "
                 "budget makes a better one"
             )
-        self._kept(copy, len(rows), picked, file)
+        self._kept(copy, len(rows), "active")
         return copy
 
-    def _kept(self, copy: Copy, queries: int, picked: str, file: str = "") -> None:
-        """A point of the curve, in the place of an earlier one of as many queries."""
-        file = file or f"stolen-{queries}.onnx"
+    def _kept(self, copy: Copy, queries: int, picked: str) -> None:
+        """A point of the curve, in the place of a worse one of as many queries."""
         content = as_onnx(copy, self.judge.rows[:PROBED], self.target.classes, self.data.form is Form.TEXT)
         rate = self.judge.fidelity(copy)
+        file = f"stolen-{queries}.onnx"
         made = Point(queries, rate, self.pool.name, self.answers.value, picked, file, content)
-        self.points = [*(one for one in self.points if one.queries != queries), made]
+        known = next((one for one in self.points if one.queries == queries), None)
+        if known is None or known.fidelity.share <= rate.share:
+            self.points = [*(one for one in self.points if one.queries != queries), made]
 
-    def _time_for(self, copies: float = 1.0) -> bool:
-        return self.how.budget.left > self.longest * copies * 1.2
-
-    def _first(self, thief: Thief, asked: Asked, first: Array) -> bool:
-        """The beginning of the curve."""
-        if not self._time_for():
-            return False
-        self._point(thief, asked, first, f"stolen-{len(first)}.onnx", self.how.budget, "even")
-        return True
+    def _time_for(self) -> bool:
+        return self.how.budget.left > self.longest * ROOM
 
     def _others(self, count: int) -> dict[str, tuple[pools.Pool, Array, Array]]:
         """Worse pools, the rows that are asked of each by chance, and what the model says of them."""
@@ -238,38 +239,36 @@ class _Run:
         self.monitor = monitor(self.target.digest, self.pool.rows, honest, thieves, self.how.seed)
         return True
 
-    def _defended(self, thief: Thief, asked: Asked, rows: Array) -> bool:
+    def _defended(self, thief: Thief, copy: Copy, asked: Asked, rows: Array) -> bool:
         """The same rows, and what each defence leaves of their answers."""
         if self.answers is Answers.LABELS:
             return True
         answers, label = asked.about(rows), self.judge.labels
-        none = next(one.fidelity for one in self.points if one.file == STOLEN)
+        none = self.judge.fidelity(copy.lone())
         self.defences.append(Defence("soft", Answers.SOFT.words, len(rows), none, wilson(0, len(label))))
         for kind in DEFENCES:
             if not self._time_for():
                 return False
             self.how.progress(f"defence: {kind.words}")
             given = told(answers, kind, self.how.seed)
-            copy = self._copy(thief, self.pool.rows, rows, given, self.how.budget)
+            found = self._copy(thief, self.pool.rows, rows, given, self.how.budget)
             changed = told(self.judge.said, kind, self.how.seed + 1).argmax(axis=1) != label
             rate = wilson(int(changed.sum()), len(label))
-            self.defences.append(Defence(kind.value, kind.words, len(rows), self.judge.fidelity(copy), rate))
+            self.defences.append(Defence(kind.value, kind.words, len(rows), self.judge.fidelity(found), rate))
         return True
 
-    def _more(self, thief: Thief, asked: Asked, rows: Array) -> bool:
+    def _more(self, thief: Thief, copy: Copy, asked: Asked, rows: Array) -> bool:
         """Up the curve, as far as pool and time go."""
         for size in STEPS:
             if len(self.pool.rows) < 1.5 * size:
                 return True
-            if not self._time_for(1.5):
+            if not self._time_for():
                 return False
             self.how.progress(f"asking {size:,} rows")
-            budget = self.how.budget.part(QUICK)
-            copies = thief.quick(self.pool.rows[rows], self._told(asked, rows), self.how.seed, budget)
-            guess = _mean(copies, self.pool.rows)
+            guess = _mean([copy], self.pool.rows)
             more = picking.uncertain(self._points(), guess, rows, size - len(rows), self.how.seed)
             rows = np.concatenate([rows, more])
-            self._point(thief, asked, rows, f"stolen-{size}.onnx", self.how.budget)
+            copy = self._point(thief, asked, rows, self.how.budget)
         return True
 
     def _worse(self, thief: Thief, count: int) -> bool:

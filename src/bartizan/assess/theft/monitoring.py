@@ -80,9 +80,11 @@ def monitor(model: str, own: Array, honest: Traffic, thieves: Mapping[str, Traff
     first = [
         _session(drafted, points[0], halves[0].said, _drawn(halves[0].said, longest, draw)) for _ in range(SESSIONS)
     ]
-    usual = {length: _usual([numbers(one[:length]) for one in first]) for length in lengths}
+    found = {length: [numbers(one[:length]) for one in first] for length in lengths}
+    usual = {length: _usual(ones) for length, ones in found.items()}
     drafted = _with(drafted, usual=usual)
-    limit = ROOM * max(_largest(drafted, one) for one in first)
+    largest = max(usual[at][name].z(one[name]) for at, ones in found.items() for one in ones for name in NUMBERS)
+    limit = ROOM * largest
     other = [
         _session(drafted, points[1], halves[1].said, _drawn(halves[1].said, longest, draw)) for _ in range(SESSIONS)
     ]

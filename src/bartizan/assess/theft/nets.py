@@ -1,13 +1,16 @@
-"""A thief's nets for images: small, trained on few answers with much augmentation, and written as ONNX.
+"""A thief's nets for images: small, trained on few answers, and written as ONNX.
 
 The thief knows the shape of a row and the number of classes, nothing of the architecture. Few answers go far because
-each is the whole distribution over classes (Hinton et al. 2015), every row is seen moved, turned and scaled, and rows
-of the pool that were never asked teach as well: where the mean teacher is sure of a row as it is, the student must say
-the same of that row when it is changed (Tarvainen and Valpola 2017; Sohn et al. 2020, "FixMatch").
+each is the whole distribution over classes, learnt at a high temperature: how unlikely the other classes are says as
+much as which one is likeliest (Hinton et al. 2015). Every row is seen moved, turned and scaled, but little where the
+answers are whole: what is copied is the model, which need not say the same of a row that was moved. The mean teacher
+is kept (Tarvainen and Valpola 2017). Convolutions step over every second place instead of pooling, which costs a
+quarter and copies as well.
 """
 
 from __future__ import annotations
 
+import time
 from copy import deepcopy
 from dataclasses import dataclass
 from math import pi
@@ -24,13 +27,12 @@ from bartizan.assess.targets.training import Adam, rate_at
 LARGEST = 32  # Pixels a side: larger images are made smaller first.
 WIDTH = 16
 HIDDEN = 96
-BATCH = 48  # Answered rows in a step, and
-UNASKED = 64  # rows of the pool that were never asked.
-PEAK = 4e-3
+BATCH = 32
+PEAK = 8e-3
 MEMORY = 0.98  # Of the mean teacher, from step to step.
-SURE = 0.9
-LEAST = 150  # Steps, however little time there is: a copy of fewer says nothing about the model.
-WARM = 0.5  # Of the steps: until then rows never asked teach nothing.
+FLOOR = 1e-6  # Smaller shares are taken as this.
+LEAST = 40  # Steps, however little time there is: a copy of fewer says nothing about the model.
+TRIED = 5  # Steps until it is known what a step costs.
 SHIFT, TURN, SCALE = 0.1, 12.0, 0.1  # Of a side, degrees, share.
 MOMENTUM = 0.1
 
@@ -67,7 +69,7 @@ class View:
 
 
 class Net(nn.Module):
-    """Two or three convolutions with pooling, one hidden layer; rows are brought to mean 0 and spread 1 first."""
+    """Two or three convolutions, one hidden layer; rows are brought to mean 0 and spread 1 first."""
 
     def __init__(self, view: View, classes: int, mean: float, spread: float) -> None:
         super().__init__()
@@ -77,13 +79,14 @@ class Net(nn.Module):
         if view.shrink > 1:
             layers.append(nn.AvgPool2d(view.shrink))
         for out in (WIDTH, 2 * WIDTH, 4 * WIDTH):
-            if out == 4 * WIDTH and min(height, width) < 8:
+            side = min(height, width)
+            if out == 4 * WIDTH and side < 8:
                 break
-            layers += [nn.Conv2d(channels, out, 3, padding=1), nn.BatchNorm2d(out, momentum=MOMENTUM), nn.ReLU()]
-            channels = out
-            if min(height, width) >= 4:
-                layers.append(nn.MaxPool2d(2))
-                height, width = height // 2, width // 2
+            first = out == WIDTH
+            size, stride = 5 if first and side >= 12 else 3, 2 if side >= (12 if first else 4) else 1
+            layers.append(nn.Conv2d(channels, out, size, stride, padding=size // 2))
+            layers += [nn.BatchNorm2d(out, momentum=MOMENTUM), nn.ReLU()]
+            height, width, channels = -(-height // stride), -(-width // stride), out
         layers += [nn.Flatten(), nn.Linear(channels * height * width, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, classes)]
         self.layers = nn.Sequential(*layers)
 
@@ -109,44 +112,47 @@ def moved(x: torch.Tensor, draw: torch.Generator, strength: float = 1.0) -> torc
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """How rows teach: how far they are moved, and the temperature at which their answers are learnt."""
+
+    strength: float
+    temperature: float
+
+
+@dataclass(frozen=True, slots=True)
 class Lesson:
-    """What a net is taught with: answered rows and their distributions over classes, and rows never asked."""
+    """What a net is taught with: answered rows and their distributions over classes."""
 
     asked: torch.Tensor
     answers: torch.Tensor  # (n, classes), probabilities
-    unasked: torch.Tensor
 
 
-def teach(net: Net, lesson: Lesson, steps: int, seed: int, strength: float, budget: Budget) -> tuple[Net, float]:
+def teach(net: Net, lesson: Lesson, steps: int, seed: int, way: Way, budget: Budget) -> tuple[Net, float]:
     """Trains the net: its mean teacher in evaluation mode, and the share of the steps for which there was time.
 
-    Where the budget does not reach for all steps, the rate falls with the time instead, so that the end is an end.
+    Where the time does not reach for all steps, as many are planned as it reaches for, by what a step has cost so far,
+    and the rate goes through its whole cycle in those: what is cut short is a shorter training, not half of one.
     """
     draw = torch.Generator().manual_seed(seed)
     teacher = deepcopy(net).eval()
     parameters = list(net.parameters())
     optimiser = Adam(parameters)
-    mixed, warm = len(lesson.unasked) > 0, int(steps * WARM)
+    warm = F.softmax(torch.log(lesson.answers.clamp(min=FLOOR)) / way.temperature, dim=1)
     net.train()
-    step = taken = 0
-    while step < steps or taken < min(LEAST, steps):
+    taken, at, began = 0, 0.0, time.monotonic()
+    while at < 1:
         part = torch.randint(len(lesson.asked), (BATCH,), generator=draw)
-        rows, wanted, weight = lesson.asked[part], lesson.answers[part], torch.ones(BATCH)
-        if mixed and warm <= step < steps:
-            guessed = lesson.unasked[torch.randint(len(lesson.unasked), (UNASKED,), generator=draw)]
-            with torch.no_grad():
-                guess = F.softmax(teacher(guessed), dim=1)
-            rows, wanted = torch.cat([rows, guessed]), torch.cat([wanted, guess])
-            weight = torch.cat([weight, (guess.max(dim=1).values >= SURE).float()])
-        out = net(moved(rows, draw, strength))
-        loss = -(wanted * F.log_softmax(out, dim=1)).sum(dim=1)
-        loss = (loss * weight).sum() / BATCH
-        optimiser.step(torch.autograd.grad(loss, parameters), rate_at(PEAK, min(step, steps - 1), steps))
+        out = net(moved(lesson.asked[part], draw, way.strength))
+        loss = -(warm[part] * F.log_softmax(out / way.temperature, dim=1)).sum(dim=1).mean() * way.temperature
+        optimiser.step(torch.autograd.grad(loss, parameters), rate_at(PEAK, int(at * steps), steps))
         with torch.no_grad():
             keep = min(MEMORY, (taken + 1) / (taken + 10))
             for mean, value in zip(teacher.state_dict().values(), net.state_dict().values(), strict=True):
                 if mean.is_floating_point():
                     mean.mul_(keep).add_(value, alpha=1 - keep)
         taken += 1
-        step = max(step + 1, int(steps * (1 - budget.left / budget.seconds)) if budget.seconds > 0 else steps)
+        left = steps - taken
+        if taken >= TRIED and budget.left < left * (cost := (time.monotonic() - began) / taken):
+            left = max(min(LEAST, steps) - taken, int(budget.left / cost))
+        at = at + (1 - at) / (left + 1) if left > 0 else 1.0
     return teacher, taken / steps

@@ -164,7 +164,7 @@ def _copy(target: Target, pool: Array, thief: Thief, seed: int, queries: int, an
     """A copy from rows by chance."""
     rows = np.random.default_rng(seed).choice(len(pool), min(queries, len(pool) // 2), replace=False)
     given = told(probabilities(target, pool[rows]), answers, seed)
-    return thief.best(pool[rows], given, np.delete(pool, rows, axis=0), seed, budget)
+    return thief.best(pool[rows], given, seed, budget)
 
 
 def _independent(target: Target, data: Data, candidates: Array, how: How) -> list[Array]:

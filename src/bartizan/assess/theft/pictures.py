@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,13 @@ from torch import nn
 
 from bartizan.assess.budget import Budget
 from bartizan.assess.target import Array
-from bartizan.assess.theft.nets import Lesson, Net, View, teach
+from bartizan.assess.theft.nets import SCALE, SHIFT, TURN, Lesson, Net, View, Way, teach
 from bartizan.assess.theft.writing import Sheet
 
-STEPS, QUICK = 400, 150  # Fewer do for handwritten digits, and not for models that are less sure of them.
-NETS = 2  # Whose logits are added: a little better than one that is trained twice as long.
-STRENGTHS = (1.0, 0.4)  # How far rows are moved: what suits digits may not suit other pictures.
+STEPS, QUICK = 180, 100
+USUAL = 300  # Answered rows of so many steps; more rows take more, by the root.
+NETS = 2  # Whose logits are added: better than one that is trained twice as long.
+WHOLE, LEFT = Way(0.2, 4.0), Way(0.5, 1.0)  # What suits whole answers, and what suits what a defence leaves of them.
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class NetCopy:
 
     nets: tuple[Net, ...]
     view: View
-    strength: float
+    way: Way
     taught: float
 
     def logits(self, x: Array) -> Array:
@@ -33,6 +35,10 @@ class NetCopy:
         with torch.no_grad():
             parts = [self.view.rows(x[at : at + 1000]) for at in range(0, len(x), 1000)]
             return np.concatenate([sum(net(part).double().numpy() for net in self.nets) for part in parts])
+
+    def lone(self) -> NetCopy:
+        """One of its nets alone, as later copies are made."""
+        return replace(self, nets=self.nets[:1])
 
     def draw(self, sheet: Sheet, rows: str) -> str:
         """Adds its layers, normalisation folded into the convolution before it."""
@@ -53,12 +59,13 @@ class NetCopy:
 def _drawn(sheet: Sheet, at: str, layer: nn.Module, after: nn.Module | None) -> str:
     if isinstance(layer, nn.Conv2d):
         weight, bias = _folded(layer, after)
-        return sheet.node("Conv", at, sheet.constant(weight), sheet.constant(bias), pads=[1, 1, 1, 1])
+        around, stride = int(layer.padding[0]), layer.stride[0]
+        return sheet.node(
+            "Conv", at, sheet.constant(weight), sheet.constant(bias), pads=[around] * 4, strides=[stride, stride]
+        )
     if isinstance(layer, nn.Linear):
         weight, bias = layer.weight.detach().numpy(), layer.bias.detach().numpy()
         return sheet.node("Gemm", at, sheet.constant(weight), sheet.constant(bias), transB=1)
-    if isinstance(layer, nn.MaxPool2d):
-        return sheet.node("MaxPool", at, kernel_shape=[2, 2], strides=[2, 2])
     if isinstance(layer, nn.AvgPool2d):
         size = int(layer.kernel_size)
         return sheet.node("AveragePool", at, kernel_shape=[size, size], strides=[size, size])
@@ -83,7 +90,8 @@ class PictureThief:
     classes: int
     mean: float
     spread: float
-    strength: float = STRENGTHS[0]
+    ways: tuple[Way, ...] = (WHOLE, LEFT)  # those still tried; the first is the one that copies are made with
+    count: int = NETS
 
     @classmethod
     def of(cls, rows: Array, classes: int) -> PictureThief:
@@ -93,47 +101,48 @@ class PictureThief:
     @property
     def method(self) -> str:
         """How, in one sentence."""
+        way = self.ways[0]
         return (
-            f"{NETS} small convolutional nets (their architecture knows nothing of the model's), rows moved, turned "
-            f"and scaled (by {self.strength:g} of the usual), and mean teachers whose sure answers for rows that were "
-            "never asked are taught as well"
+            f"{NETS} small convolutional nets (their architecture knows nothing of the model's), taught with its "
+            f"answers at temperature {way.temperature:g}, rows moved, turned and scaled by at most "
+            f"{way.strength * SHIFT:.0%} of a side, {way.strength * TURN:.1f} degrees and {way.strength * SCALE:.0%}; "
+            "further copies are one net"
         )
 
     def quick(self, asked: Array, told: Array, seed: int, budget: Budget) -> list[NetCopy]:
-        """Copies good enough to say what to ask next, one for each strength."""
-        share = 1 / len(STRENGTHS)
+        """Copies good enough to say what to ask next, one for each way that is still tried."""
+        tried = len(self.ways)
         return [
-            self._taught(asked, told, asked[:0], QUICK, seed + at, Budget(budget.seconds * share), strength)
-            for at, strength in enumerate(STRENGTHS)
+            self._taught(asked, told, QUICK, seed + at, budget.part(1 / (tried - at)), way)
+            for at, way in enumerate(self.ways)
         ]
 
     def wiser(self, losses: list[float]) -> PictureThief:
-        """With the strength whose quick copies said best what was asked next."""
-        return replace(self, strength=STRENGTHS[min(range(len(STRENGTHS)), key=lambda at: losses[at])])
+        """With the way whose quick copies said best what was asked next."""
+        best = min(range(len(losses)), key=lambda at: losses[at])
+        return replace(self, ways=(self.ways[best],))
 
-    def best(self, asked: Array, told: Array, unasked: Array, seed: int, budget: Budget) -> NetCopy:
+    def best(self, asked: Array, told: Array, seed: int, budget: Budget) -> NetCopy:
         """The copy that is judged."""
+        steps = round(STEPS * sqrt(max(1.0, len(asked) / USUAL)))
         made = [
-            self._taught(asked, told, unasked, STEPS, seed + at, budget.part(1 / (NETS - at)), self.strength)
-            for at in range(NETS)
+            self._taught(asked, told, steps, seed + at, budget.part(1 / (self.count - at)), self.ways[0])
+            for at in range(self.count)
         ]
         nets = tuple(net for one in made for net in one.nets)
-        return NetCopy(nets, self.view, self.strength, min(one.taught for one in made))
+        return NetCopy(nets, self.view, self.ways[0], min(one.taught for one in made))
 
-    def settled(self, copy: NetCopy) -> PictureThief:
-        """Nothing more is chosen."""
-        return self
+    def settled(self, copy: NetCopy, whole: bool = True) -> PictureThief:
+        """With one net for each copy, taught as this one or as suits what a defence leaves."""
+        return replace(self, count=1, ways=self.ways if whole else (LEFT,))
 
-    def _taught(
-        self, asked: Array, told: Array, unasked: Array, steps: int, seed: int, budget: Budget, strength: float
-    ) -> NetCopy:
+    def _taught(self, asked: Array, told: Array, steps: int, seed: int, budget: Budget, way: Way) -> NetCopy:
         state = torch.get_rng_state()
         torch.manual_seed(seed)  # Weights begin from the global generator.
         try:
             net = Net(self.view, self.classes, self.mean, self.spread)
         finally:
             torch.set_rng_state(state)
-        rows = self.view.rows
-        lesson = Lesson(rows(asked), torch.from_numpy(np.asarray(told, np.float32)), rows(unasked))
-        teacher, taught = teach(net, lesson, steps, seed, strength, budget)
-        return NetCopy((teacher,), self.view, strength, taught)
+        lesson = Lesson(self.view.rows(asked), torch.from_numpy(np.asarray(told, np.float32)))
+        teacher, taught = teach(net, lesson, steps, seed, way, budget)
+        return NetCopy((teacher,), self.view, way, taught)

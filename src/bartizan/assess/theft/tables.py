@@ -189,6 +189,10 @@ class TableCopy:
         flat, even = self.scale.flat(x), self.scale.even(x)
         return np.asarray(sum(share * part.says(flat, even) for part, share in self.parts))
 
+    def lone(self) -> TableCopy:
+        """Later copies are made as this one is."""
+        return self
+
     def draw(self, sheet: Sheet, rows: str) -> str:
         """Adds its parts and their weighted sum."""
         flat = sheet.node("Reshape", rows, sheet.constant([-1, len(self.scale.middle)], np.int64))
@@ -229,11 +233,11 @@ class TableThief:
         """There is nothing to choose."""
         return self
 
-    def best(self, asked: Array, told: Array, unasked: Array, seed: int, budget: Budget) -> TableCopy:
-        """The copy that is judged; rows never asked teach it nothing."""
+    def best(self, asked: Array, told: Array, seed: int, budget: Budget) -> TableCopy:
+        """The copy that is judged."""
         return self._mixed(asked, told, self.shares or self._shares(asked, told, seed, budget), seed)
 
-    def settled(self, copy: TableCopy) -> TableThief:
+    def settled(self, copy: TableCopy, whole: bool = True) -> TableThief:
         """With the mixture of a copy."""
         return replace(self, shares=copy.shares)
 

@@ -62,6 +62,10 @@ class TextCopy:
         """(n, classes)."""
         return np.asarray(self.vectorizer.transform([str(one) for one in x]) @ self.weights + self.bias)
 
+    def lone(self) -> TextCopy:
+        """Later copies are made as this one is."""
+        return self
+
     def draw(self, sheet: Sheet, rows: str) -> str:
         """Small letters, words, counts times rarity, length one, a line."""
         table: dict[str, int] = self.vectorizer.vocabulary_
@@ -105,7 +109,7 @@ class TextThief:
         """There is nothing to choose."""
         return self
 
-    def best(self, asked: Array, told: Array, unasked: Array, seed: int, budget: Budget) -> TextCopy:
+    def best(self, asked: Array, told: Array, seed: int, budget: Budget) -> TextCopy:
         """The copy that is judged; how stiff its line is, is chosen by cross-validation."""
         if self.ridge:
             return self._line(asked, told, self.ridge)
@@ -118,7 +122,7 @@ class TextThief:
                 wrong[ridge] += int((said.argmax(axis=1) != told[here].argmax(axis=1)).sum())
         return self._line(asked, told, min(RIDGES, key=lambda ridge: wrong[ridge]))
 
-    def settled(self, copy: TextCopy) -> TextThief:
+    def settled(self, copy: TextCopy, whole: bool = True) -> TextThief:
         """With the stiffness of a copy."""
         return replace(self, ridge=copy.ridge)
 

@@ -22,6 +22,10 @@ class Copy(Drawn, Protocol):
         """0 to 1."""
         ...
 
+    def lone(self) -> Copy:
+        """What a copy of a settled thief would have been."""
+        ...
+
 
 class Thief(Protocol):
     """Makes copies out of rows and what the model told about them."""
@@ -39,12 +43,15 @@ class Thief(Protocol):
         """The thief that knows which way says best what was asked next: the losses of its quick copies."""
         ...
 
-    def best(self, asked: Array, told: Array, unasked: Array, seed: int, budget: Budget) -> Copy:
+    def best(self, asked: Array, told: Array, seed: int, budget: Budget) -> Copy:
         """The copy that is judged."""
         ...
 
-    def settled(self, copy: Any) -> Thief:
-        """The thief that makes further copies as it made this one of its own, without choosing again."""
+    def settled(self, copy: Any, whole: bool = True) -> Thief:
+        """The thief that makes further copies as it made this one's `lone`, without choosing again.
+
+        `whole`: of the same answers; else of what a defence leaves of them.
+        """
         ...
 
 
