@@ -1,7 +1,9 @@
 """Which attack is best, tried on shadow models: the target's own truth never takes part.
 
 Each shadow model plays the target for all others. The stacked attack is learned on some pairs and tried on the rest, in
-turn, so that what is said of it was never learned from.
+turn, so that what is said of it was never learned from. Attacks are learned and chosen on shadows as they are, which
+ranks a target better even where it is rougher than they are; how well the chosen one does is then told of shadows that
+were made as rough as the target.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ Attack = Callable[[Signals, Array], Array]  # a model, and the numbers of the sh
 class Chosen:
     """The best attack by its name; what it says of the target (n,); how it did on shadows, and how all others did.
 
-    `tried` holds its scores (k, n) on the shadows, of which `inside` is the truth.
+    `tried` holds its scores (k, n) on the shadows as they play the target, of which `inside` is the truth.
     """
 
     name: str
@@ -60,29 +62,40 @@ def plain(table: Table) -> dict[str, Attack]:
     }
 
 
-def choose(table: Table, shadows: Sequence[Signals], target: Signals, seed: int, budget: Budget) -> Chosen:
-    """Tries all attacks on the shadows as they play the target, beside those in the table; the best on the target."""
+def choose(
+    table: Table, shadows: Sequence[Signals], target: Signals, seed: int, budget: Budget,
+    playing: Sequence[Signals] | None = None,
+) -> Chosen:  # fmt: skip
+    """Tries all attacks on the shadows, each beside those in the table; the best on the target, and on those `playing`
+    it where they are others.
+    """
     count = len(shadows)
     every = np.arange(count)
     beside_it = [every[every // 2 != at // 2] for at in range(count)]
-    tried = {
-        name: np.stack([attack(one, beside_it[at]) for at, one in enumerate(shadows)])
-        for name, attack in plain(table).items()
-    }
-    stacked = _stacked(table, shadows, seed, budget)
+
+    def tried_on(attack: Attack, ones: Sequence[Signals]) -> Array:
+        return np.stack([attack(one, beside_it[at]) for at, one in enumerate(ones)])
+
+    tried = {name: tried_on(attack, shadows) for name, attack in plain(table).items()}
+    stacked = _stacked(table, shadows, shadows if playing is None else playing, seed, budget)
     if stacked is not None:
         tried["stacked"] = stacked[0]
     curves = {name: curve(scores.reshape(-1), table.inside.reshape(-1)) for name, scores in tried.items()}
     best = max(curves, key=lambda name: sum(curves[name].share_at(fpr) for fpr in FPRS))
     if best == "stacked" and stacked is not None:
-        said = np.mean([stacked[1](one) for one in beside(table, target)], axis=0)
+        said, told = np.mean([stacked[2](one) for one in beside(table, target)], axis=0), stacked[1]
     else:
-        said = plain(table)[best](target, every)
-    return Chosen(best, said, tried[best], table.inside, tuple(curves.items()))
+        attack = plain(table)[best]
+        said, told = attack(target, every), tried[best] if playing is None else tried_on(attack, playing)
+    return Chosen(best, said, told, table.inside, tuple(curves.items()))
 
 
-def _stacked(table: Table, shadows: Sequence[Signals], seed: int, budget: Budget) -> tuple[Array, Judge] | None:
-    """What the stacked attack says (k, n) of shadows it was not learned from, and what is learned from all of them."""
+def _stacked(
+    table: Table, shadows: Sequence[Signals], playing: Sequence[Signals], seed: int, budget: Budget
+) -> tuple[Array, Array, Judge] | None:
+    """What the stacked attack says (k, n) of shadows it was not learned from, and of those playing the target in their
+    place, and what is learned from all of them.
+    """
     try:
         import sklearn  # noqa: F401
     except ImportError:
@@ -92,9 +105,12 @@ def _stacked(table: Table, shadows: Sequence[Signals], seed: int, budget: Budget
     rows = [shadow(table, shadows, at) for at in range(len(shadows))]
     fold = np.arange(len(rows)) // (2 if table.pairs > 1 else 1) % 2
     said = np.zeros(table.inside.shape)
+    told = said if playing is shadows else said.copy()
     for part in (0, 1):
         learn, asked = np.flatnonzero(fold != part), np.flatnonzero(fold == part)
         judge = learned([rows[at] for at in learn], [table.inside[at] for at in learn], seed)
         for at in asked:
             said[at] = judge(rows[at])
-    return said, learned(rows, list(table.inside), seed)
+            if told is not said:
+                told[at] = judge(shadow(table, playing, int(at)))
+    return said, told, learned(rows, list(table.inside), seed)

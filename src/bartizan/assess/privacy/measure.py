@@ -64,7 +64,9 @@ def measure(target: Target, data: Data, how: How) -> Privacy:
             "brought to its certainty and roughness, and the rates are an estimate"
         )
     how.progress("choosing an attack on the shadow models")
-    chosen = choose(table, played(rough, brought, table, how.seed), like, how.seed, how.budget)
+    chosen = choose(
+        table, brought, like, how.seed, how.budget, played(rough, brought, table, how.seed) if rough.any else None
+    )
     scores, attack = chosen.scores, chosen.name
     if not marked:
         scores, attack = _with_places(target, own, scores, attack)

@@ -1,9 +1,9 @@
 """A target that is rougher than its shadow models: trained by another recipe, it errs more from row to row.
 
-What is learned from smooth models, and measured on them, would be too good for it. So shadows that play the target are
-made as rough: noise is added to their log-odds until they are as far from what the other shadows expect as the target
-is, for rows as hard. Membership is part of that distance, so that a target whose members stand out more is taken for
-rough: the error is on the careful side.
+What is measured on smooth models would be too good for it. So shadows that play the target are made rougher: noise is
+added to their log-odds, of half the variance that would put them as far from what the other shadows expect as the
+target is, for rows as hard. Membership is part of that distance, too, so that a target whose members stand out more
+seems rough: with all of it rates came out a third below the truth, with none of it up to a third above.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from bartizan.assess.privacy.stacking import Table
 from bartizan.assess.target import Array
 
 BINS = 10
+HALF = 0.5
 FROM = 1.1  # Times the variance of the roughest shadow.
 
 
@@ -46,9 +47,7 @@ class Roughness:
 
 
 def played(rough: Roughness, shadows: Sequence[Signals], table: Table, seed: int) -> list[Signals]:
-    """The shadows as they play the target: as they are, or as rough as it is."""
-    if not rough.any:
-        return list(shadows)
+    """The shadows as they play the target: as rough as it is."""
     candidates = np.add(*means(table.values["odds"], table.inside)) / 2
     population = np.mean([to_odds(one) for one in table.population], axis=0)
     return [rough.on(one, candidates, population, seed + at) for at, one in enumerate(shadows)]
@@ -81,7 +80,7 @@ def roughness(target: Signals, shadows: Sequence[Signals], inside: Array) -> Rou
     if own.mean() <= FROM * theirs.mean(axis=1).max():
         return Roughness(places, np.zeros(BINS))
     extra = np.array([
-        max(0.0, float(own[bins == at].mean() - theirs[:, bins == at].mean())) if (bins == at).any() else 0.0
+        HALF * max(0.0, float(own[bins == at].mean() - theirs[:, bins == at].mean())) if (bins == at).any() else 0.0
         for at in range(BINS)
     ])  # fmt: skip
     return Roughness(places, extra)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bartizan.assess.data import Form
+from bartizan.assess.privacy.bare import bare
 from bartizan.assess.privacy.grown import Marks
 from bartizan.assess.privacy.pool import Pool
 from bartizan.assess.target import Array, Output, Target
@@ -49,7 +50,7 @@ class Asking:
 
     def ask(self, target: Target) -> Signals:
         """The signals of one model."""
-        pool = self.pool
+        pool, target = self.pool, bare(target)
         if self.labels_only:
             sure, odds = self._robust(target, pool.x, pool.y)
             population, _ = self._robust(target, pool.population_x, pool.population_y)
@@ -92,7 +93,7 @@ def asking(pool: Pool, target: Target, seed: int, marks: Marks | None) -> Asking
 
     Raises UsageError where it may not even be asked once for each row.
     """
-    labels = target.output is Output.LABELS
+    labels = bare(target).output is Output.LABELS
     most = len(ROBUST) * EACH if labels else 0
     once = len(pool) + len(pool.population_y)
     if target.cap is not None:

@@ -155,5 +155,5 @@ def test_a_cap_on_queries_is_kept(rows: tuple[Array, Array]) -> None:
     with pytest.raises(UsageError, match="may be asked 50"):
         measure(asked, data_of(rows), How(eps=0.1))
     asked.cap = 950
-    measure(asked, data_of(rows), How(eps=0.1))
+    measure(asked, data_of(rows), How(eps=0.1, budget=Budget(1)))
     assert asked.queries <= 950

@@ -5,20 +5,26 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from math import log2
+from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from bartizan.assess.budget import Budget
 from bartizan.assess.data import Data, Form
 from bartizan.assess.privacy import attacks
 from bartizan.assess.privacy.audit import audit, least_epsilon, p_value
+from bartizan.assess.privacy.bare import bare
 from bartizan.assess.privacy.canaries import exposures
 from bartizan.assess.privacy.curve import curve
 from bartizan.assess.privacy.forks import results
 from bartizan.assess.privacy.personal import carried
 from bartizan.assess.privacy.shadows import Length, halves
-from bartizan.assess.target import Array
+from bartizan.assess.privacy.signals import of_label
+from bartizan.assess.target import Array, Output
+from bartizan.assess.targets.opening import open_target
 from bartizan.core.errors import UsageError
 
 # ---- rates
@@ -140,8 +146,31 @@ def test_named_values_of_a_table_are_counted_by_row() -> None:
 # ---- shadow models
 
 
-def test_a_recipe_finds_its_length() -> None:
+def test_a_head_that_rounds_certainty_away_hides_nothing_from_who_holds_the_file(tmp_path: Path) -> None:
+    weights = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["a"]),
+        helper.make_node("Mul", ["a", "s"], ["b"]),
+        helper.make_node("Softmax", ["b"], ["y"]),
+    ]
+    rows = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 4])
+    out = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3])
+    held = [numpy_helper.from_array(weights, "w"), numpy_helper.from_array(np.array(1000, np.float32), "s")]
+    model = helper.make_model(helper.make_graph(nodes, "g", [rows], [out], held),
+                              opset_imports=[helper.make_opsetid("", 17)], ir_version=8)  # fmt: skip
+    x = np.random.default_rng(1).normal(size=(40, 4)).astype(np.float32)
+    path = tmp_path / "saturated.onnx"
+    onnx.save(model, str(path))
+    target = open_target(str(path), data=Data(Form.TABLE, "", x_test=x))
+    labels = target.labels(x)
+    hidden, seen = (of_label(one.log_probabilities(x), labels)[1] for one in (target, bare(target)))
+    assert len(np.unique(hidden.round(1))) < 5 < len(np.unique(seen.round(1)))
+    assert (bare(target).labels(x) == labels).all() and bare(target).output is Output.LOGITS
+
+
+def test_a_recipe_begins_short_and_finds_its_length() -> None:
     length = Length(10, 0.6)
+    assert length.next() == 2
     for _ in range(8):
         epochs = length.next()
         length.tried.append((epochs, 0.2 * float(np.log(epochs))))  # As sure as wanted at 20 epochs.
