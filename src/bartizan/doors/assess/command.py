@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "compare": ("bartizan.doors.assess.compare:compare", "Say what differs between two assessments, row by row."),
+    "schema": ("bartizan.doors.assess.schema:schema", "Draft what a row of a table may be, for --schema."),
     "own": ("bartizan.doors.assess.ownership:own", "Make secret keys that tell copies of a model from others."),
     "claim": ("bartizan.doors.assess.ownership:claim", "Say whether a model is a copy, by keys that were made before."),
     "monitor": ("bartizan.doors.assess.monitor:monitor", "Look through a log of predictions for model extraction."),

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bartizan.__main__ import main
 from bartizan.assess.budget import Budget
 from bartizan.assess.data import Data, Form
 from bartizan.assess.evasion.relations import relation
@@ -168,9 +169,17 @@ def test_a_relation_is_linear_where_it_is() -> None:
     assert not relation("open / closed <= 3", NAMES, "here").holds(np.zeros((1, 7))).any()
 
 
-def test_a_drafted_schema_can_be_used(tmp_path: Path) -> None:
+def test_a_drafted_schema_can_be_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = Data(Form.TABLE, "", x_train=everything(), columns=NAMES)
-    (tmp_path / "drafted.yaml").write_text(draft(data))
+    lines = [(*row, number % 2) for number, row in enumerate(everything().tolist())]
+    table = "\n".join(",".join(map(str, line)) for line in [(*NAMES, "label"), *lines])
+    (tmp_path / "table.csv").write_text(table)
+    assert main(["assess", "schema", str(tmp_path / "table.csv")]) == 0
+    drafted = capsys.readouterr().out
+    assert [line.split(": ")[0] for line in drafted.splitlines()] == [
+        line.split(": ")[0] for line in draft(data).splitlines()
+    ]
+    (tmp_path / "drafted.yaml").write_text(drafted)
     schema = read_schema(tmp_path / "drafted.yaml", names_of(data, 7))
     assert schema.groups == ((3, 4, 5),)
     assert schema.possible(everything(), everything()[0]).all()
