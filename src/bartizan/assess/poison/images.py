@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from bartizan.assess.how import How
 from bartizan.assess.measured import wilson
 from bartizan.assess.poison.features import penultimate
-from bartizan.assess.poison.groups import Group, groups, whitened
+from bartizan.assess.poison.groups import LEAST, Group, groups, whitened
 from bartizan.assess.poison.looked import Looked
 from bartizan.assess.poison.neighbours import nearest
+from bartizan.assess.poison.pixels import Pixels
 from bartizan.assess.poison.triggers import LEAST_LEAD, LEAST_SUCCESS, Backdoor, Held, Stamp, rate, tried
 from bartizan.assess.poison.warps import Warp, fitted, planes
 from bartizan.assess.target import Array, Target
@@ -22,60 +23,17 @@ SEEN = 0.04  # of the range: what a pixel of a trigger differs by at least
 ALIKE = 5  # rows that a row is compared with
 CONTROLS = 5
 SCREEN = 48  # rows that a form of a pattern that did anything is tried on
+ENOUGH = 0.6  # of the best form's lead: the smaller form is nearer to what was planted
 GLANCE = 16  # rows that every form is tried on first
 UNUSUAL = 1e-3  # chance that a class gives a group so many doubted rows
 KEPT_CLEAR = 6.0  # standard deviations apart, of groups whose labels may have been kept
 KEPT_ROWS = 8
+KEPT_SHARE = 0.45  # of the class: what more rows of it have is how it looks
+KEPT_SUCCESS = 0.4
 ELSEWHERE = 0.05  # of the rows of other classes that hold the same: more is no trigger but how images look
 LOOKUP = 2000  # images that look-alikes of bent ones are sought among
 FITTED = 40  # rows that a bend is estimated from
 LED = 0.6  # of the rows: a trigger that moves so many needs not be made stronger
-
-
-@dataclass(frozen=True, slots=True)
-class Pixels:
-    """A pattern at a fixed place: rows become keep * row + value where the mask is, clipped to the range."""
-
-    mask: Array  # (features) bool
-    value: Array
-    keep: float  # 0: the pattern replaces, 1: it is added, between: it is blended
-    low: float
-    high: float
-
-    def __call__(self, x: Array) -> Array:
-        flat = x.reshape(len(x), -1).copy()
-        flat[:, self.mask] = np.clip(flat[:, self.mask] * self.keep + self.value[self.mask], self.low, self.high)
-        return flat.reshape(x.shape)
-
-    def without(self, x: Array, alike: Array) -> Array:
-        """Rows with the pattern taken off: what it replaced is taken from their look-alikes (the same shape)."""
-        flat = x.reshape(len(x), -1).copy()
-        other = alike.reshape(len(x), -1)
-        if self.keep < 0.5:
-            flat[:, self.mask] = other[:, self.mask]
-        else:
-            flat[:, self.mask] = (flat[:, self.mask] - self.value[self.mask]) / self.keep
-        return np.clip(flat, self.low, self.high).reshape(x.shape)
-
-    def shuffled(self, generator: np.random.Generator) -> Pixels:
-        """The same values at other pixels."""
-        order = generator.permutation(len(self.mask))
-        return Pixels(self.mask[order], self.value[order], self.keep, self.low, self.high)
-
-    @property
-    def size(self) -> float:
-        """How much of an image it changes, in pixels."""
-        return float(self.mask.sum())
-
-    def picture(self, shape: tuple[int, ...]) -> dict[str, Array]:
-        """The pattern as arrays, `shape` of an image."""
-        return {"mask": self.mask.reshape(shape), "value": self.value.reshape(shape), "keep": np.array(self.keep)}
-
-    @property
-    def words(self) -> str:
-        """The pattern in words."""
-        what = "set" if self.keep < 0.5 else "blended in" if self.keep < 1 else "added"
-        return f"{int(self.mask.sum())} of {len(self.mask)} values {what} at a fixed place"
 
 
 Form = Pixels | Warp
@@ -99,6 +57,7 @@ def backdoors(target: Target, looked: Looked, held: Held, how: How) -> tuple[lis
             open_groups.append(group)
         else:
             confirmed.append(_with_the_rest(_with_carriers(found, looked), features, looked))
+            confirmed += _elsewhere(target, looked, held, confirmed, how.seed)
     return confirmed, open_groups
 
 
@@ -138,6 +97,35 @@ def _with_carriers(found: Backdoor, looked: Looked) -> Backdoor:
     if carries[~mine].mean() > ELSEWHERE:
         return found
     return _joined(found, np.setdiff1d(np.flatnonzero(carries & mine), found.rows))
+
+
+def _elsewhere(target: Target, looked: Looked, held: Held, confirmed: list[Backdoor], seed: int) -> list[Backdoor]:
+    """What the last confirmed patch does to other classes whose rows hold it, too (each class into the next)."""
+    found, form = confirmed[-1], confirmed[-1].stamp
+    if not isinstance(form, Pixels) or form.keep >= 0.5 or form.size > 0.2 * len(form.mask):
+        return []
+    away = np.abs(looked.flat[:, form.mask] - form.value[form.mask]).mean(axis=1)
+    carries = away <= max(SEEN * looked.span, float(np.median(away[found.rows])))
+    carries[np.concatenate([one.rows for one in confirmed])] = False
+    if carries.mean() > ELSEWHERE:
+        return []
+    more = []
+    for label in np.unique(looked.labels[carries]).tolist():
+        rows = np.flatnonzero(carries & (looked.labels == label))
+        if label == found.trial.target_class or len(rows) < LEAST:
+            continue
+        others = np.flatnonzero((looked.labels != label) & ~carries)
+        bare = form.without(looked.x[rows], _alike(looked, rows, others, label, seed))
+        said = target.labels(bare)
+        hangs = wilson(int((said != label).sum()), len(rows))
+        generator = np.random.default_rng(seed)
+        controls: list[Stamp] = [form.shuffled(generator) for _ in range(CONTROLS)]
+        source = int(np.bincount(said).argmax())
+        trial = tried(target, form, controls, held, label, [source] if source != label else [None])
+        if hangs.share >= 0.5 and trial is not None and trial.moved:
+            score = np.full(len(rows), found.score.min())
+            more.append(Backdoor(rows, score, form.words, "pixels", trial, hangs, form, "changed", found.picture))
+    return more
 
 
 def _joined(found: Backdoor, more: Array) -> Backdoor:
@@ -198,8 +186,12 @@ def _on_trial(target: Target, looked: Looked, held: Held, group: Group, seed: in
     label, rows = group.label, group.rows
     outside = np.setdiff1d(np.arange(len(looked.labels)), rows)
     alike = _alike(looked, rows, outside, label, seed)
-    found = _confirmed(target, looked, held, group, list(_forms(looked, rows, alike)), alike, seed)
-    if found is None and _relabelled(looked, group) and planes(looked.x.shape[1:]) is not None:
+    forms: list[Form] = list(_forms(looked, rows, alike))
+    relabelled = _relabelled(looked, group)
+    if not relabelled:  # A blend wipes out what the image shows, too: of kept labels it says nothing.
+        forms = [form for form in forms if isinstance(form, Pixels) and form.keep in (0.0, 1.0)]
+    found = _confirmed(target, looked, held, group, forms, alike, seed)
+    if found is None and relabelled and planes(looked.x.shape[1:]) is not None:
         found = _confirmed(target, looked, held, group, _bend(target, looked, held, group, seed), alike, seed)
     return found
 
@@ -243,8 +235,9 @@ def _believed(looked: Looked, success: float, control: float, hangs: float, grou
             return True
         many = len(group.rows) > 0.25 * (looked.labels == group.label).sum()
         return (clearly and hangs >= 0.7) or (_doubted(looked, group) >= 0.5 and success >= (LED if many else 0.3))
-    strong = isinstance(form, Pixels) and form.keep in (0.0, 1.0) and success >= 0.5 and control <= success / 4
-    return strong and group.clear >= KEPT_CLEAR and len(group.rows) >= KEPT_ROWS
+    strong = isinstance(form, Pixels) and form.keep in (0.0, 1.0) and success >= KEPT_SUCCESS and control <= success / 4
+    few = len(group.rows) <= KEPT_SHARE * (looked.labels == group.label).sum()
+    return strong and few and group.clear >= KEPT_CLEAR and len(group.rows) >= KEPT_ROWS
 
 
 def _best(
@@ -270,7 +263,7 @@ def _best(
         leads.append(lead)
     if max(leads) < LEAST_LEAD / 2:
         return None
-    good = [form for form, lead in zip(forms, leads, strict=True) if lead >= 0.85 * max(leads)]
+    good = [form for form, lead in zip(forms, leads, strict=True) if lead >= ENOUGH * max(leads)]
     return min(good, key=lambda one: one.size)
 
 

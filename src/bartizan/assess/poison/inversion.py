@@ -13,7 +13,7 @@ import numpy as np
 
 from bartizan.assess.how import How
 from bartizan.assess.measured import Rate
-from bartizan.assess.poison.images import Pixels
+from bartizan.assess.poison.pixels import Pixels
 from bartizan.assess.poison.triggers import Held, rate
 from bartizan.assess.poison.warps import planes
 from bartizan.assess.target import Array, Target
