@@ -163,6 +163,9 @@ def ended(error: BaseException) -> str:
 
     if no_memory(error):
         return "there was not enough memory for it: give fewer or smaller rows, or a machine with more"
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        package = error.name.partition(".")[0]
+        return f"it needs {package}, which is not installed: pip install {package}"
     frames = traceback.extract_tb(error.__traceback__)
     where = f" in {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return f"ended by {type(error).__name__}{where}"

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]  # rows first: (n, …)
 BATCH = 512
+# What a model may raise for rows; somebody's own code may even want to end the program.
+FAILURES: tuple[type[BaseException], ...] = (
+    ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, MemoryError, NameError, OSError,
+    RuntimeError, SyntaxError, SystemExit, TypeError, ValueError,
+)  # fmt: skip
 
 
 class Output(StrEnum):
@@ -113,14 +118,21 @@ class Target:
         while at < len(rows):
             part = rows[at : at + self.batch]
             try:
-                out[at : at + len(part)] = self.answer(part)
-            except (MemoryError, RuntimeError) as error:
+                found = self.answer(part)
+            except FAILURES as error:
                 if not no_memory(error):
-                    raise
+                    raise UsageError(
+                        f"{self.name} fails on {len(part)} rows of shape {self.shape} ({type(error).__name__})"
+                    ) from None
                 if self.batch == 1:
                     raise UsageError(f"there is no memory for one row of {self.name}") from None
                 self.batch //= 2
                 continue
+            if np.shape(found) != (len(part), self.classes):
+                raise UsageError(
+                    f"{self.name} answers an array of {np.shape(found)} for {len(part)} rows and {self.classes} classes"
+                )
+            out[at : at + len(part)] = found
             self.queries += len(part)
             at += len(part)
         return out

@@ -19,14 +19,12 @@ from typing import Any
 import numpy as np
 
 from bartizan.assess.data import Data, Form
-from bartizan.assess.target import Array, Target
+from bartizan.assess.errors import Missing
+from bartizan.assess.target import FAILURES, Array, Target
 from bartizan.assess.targets.answers import Answers, columns, understood
 from bartizan.core.errors import UsageError
 
 PROBE = 32
-# What somebody's code may raise: their own mistake, said in one sentence.
-THEIRS = (ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, NameError, OSError, RuntimeError,
-          SyntaxError, TypeError, ValueError)  # fmt: skip
 
 
 def imported(spec: str) -> Any:
@@ -37,7 +35,12 @@ def imported(spec: str) -> Any:
         sys.path.insert(0, here)  # And stays, as with `python -m`: their code may import more when it is called.
     try:
         found: Any = _from_file(Path(module)) if module.endswith(".py") else importlib.import_module(module)
-    except THEIRS as error:
+    except ModuleNotFoundError as error:
+        lacks = (error.name or "").partition(".")[0]
+        if not lacks or lacks == module.partition(".")[0]:
+            raise UsageError(f"there is no module {module} in this folder, and none is installed") from None
+        raise Missing(lacks, module) from None
+    except FAILURES as error:
         raise UsageError(f"{module} cannot be imported from this folder ({type(error).__name__})") from None
     for part in name.split("."):
         if not hasattr(found, part):
@@ -114,7 +117,7 @@ def _of_function(function: Any, name: str, digest: str, data: Data | None, rows:
         raise UsageError(f"{name} needs data: a function does not say which rows it takes")
     try:
         raw = _plain(function(rows[:PROBE].copy()))
-    except THEIRS as error:
+    except FAILURES as error:
         said = " ".join(str(error).split())[:120]
         raise UsageError(f"{name} fails on rows of shape {rows.shape[1:]} ({type(error).__name__}: {said})") from None
     answers = understood(name, raw, min(PROBE, len(rows)), least)
@@ -160,7 +163,7 @@ def _makes(found: Any) -> bool:
 def _made(spec: str, factory: Any) -> Any:
     try:
         return factory()
-    except THEIRS as error:
+    except FAILURES as error:
         raise UsageError(f"{spec} fails when it is called without arguments ({type(error).__name__})") from None
 
 
@@ -199,7 +202,7 @@ class OwnTraining:
 
         try:
             model = self.function(x, y, seed)
-        except THEIRS as error:
+        except FAILURES as error:
             said = " ".join(str(error).split())[:120]
             raise UsageError(f"{self.spec} fails ({type(error).__name__}: {said})") from None
         data = Data(form=Form.TABLE, digest="") if self.data is None else self.data

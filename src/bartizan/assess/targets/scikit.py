@@ -140,6 +140,10 @@ def _booster(model: Any, name: str, digest: str, rows: Array | None) -> Target |
         from bartizan.assess.targets.lightgbm import of_text
 
         return of_text(model.booster_.model_to_string(), name, digest, rows)
+    if hasattr(model, "model_to_string") and type(model).__module__.startswith("lightgbm"):
+        from bartizan.assess.targets.lightgbm import of_text
+
+        return of_text(model.model_to_string(), name, digest, rows)
     if hasattr(model, "get_booster") and type(model).__module__.startswith("xgboost"):
         from bartizan.assess.targets.xgboost import of_booster
 

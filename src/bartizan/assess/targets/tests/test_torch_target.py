@@ -194,7 +194,7 @@ def test_functions_and_own_training(here: Path) -> None:
     ("spec", "said"),
     [
         ("own_net:nothing", "has nothing called nothing"),
-        ("no_such_code:net", "cannot be imported"),
+        ("no_such_code:net", "there is no module no_such_code"),
         ("own_net:broken", "fails when it is called"),
         ("own_net:number", "is a int"),
         ("m.safetensors", "weights alone"),
