@@ -13,14 +13,15 @@ from bartizan.assess.data import Data
 from bartizan.assess.how import How
 from bartizan.assess.privacy.attacks import means, rmia
 from bartizan.assess.privacy.audit import Audit, audit
-from bartizan.assess.privacy.choosing import Chosen, choose
+from bartizan.assess.privacy.choosing import choose
 from bartizan.assess.privacy.curve import curve
+from bartizan.assess.privacy.exposed import by_class, exposed
 from bartizan.assess.privacy.grown import marks_of
 from bartizan.assess.privacy.likeness import near
 from bartizan.assess.privacy.personal import Carried, carried
 from bartizan.assess.privacy.pool import Pool, pool_of
 from bartizan.assess.privacy.reference import reference
-from bartizan.assess.privacy.result import Exposed, Privacy
+from bartizan.assess.privacy.result import Privacy
 from bartizan.assess.privacy.roughness import played, roughness
 from bartizan.assess.privacy.scale import scale_of
 from bartizan.assess.privacy.shadows import Shadows, train
@@ -31,7 +32,6 @@ from bartizan.assess.target import Array, Target
 
 TRAINING = 0.9  # Of the time; the rest is for choosing among attacks.
 READING = 0.1
-SHOWN = 20
 
 
 def measure(target: Target, data: Data, how: How) -> Privacy:
@@ -86,10 +86,10 @@ def measure(target: Target, data: Data, how: How) -> Privacy:
         shadow_seconds=shadows.seconds,
         recipe=shadows.recipe,
         tried=chosen.others,
-        exposed=_exposed(
-            data, pool, scores, without, chosen if said is not None and marked == (ask.marks is not None) else None
+        exposed=exposed(
+            data, pool, own, scores, without, chosen if said is not None and marked == (ask.marks is not None) else None
         ),
-        classes=_by_class(data, pool, chosen.scores, chosen),
+        classes=by_class(data, pool, chosen.scores, chosen),
         dp=_audit(pool, scores, how, notes),
         carried=words,
         notes=tuple(notes),
@@ -145,7 +145,7 @@ def _weaker(
         shadow_seconds=0.0 if shadows is None else shadows.seconds,
         recipe=None if target.refit is None else target.refit.recipe,
         tried=() if tried is None else (("confidence", tried),),
-        exposed=_exposed(data, pool, np.asarray(scores), None, None),
+        exposed=exposed(data, pool, own, np.asarray(scores), None, None),
         classes=(),
         dp=_audit(pool, np.asarray(scores), how, notes),
         carried=words,
@@ -180,52 +180,3 @@ def _audit(pool: Pool, scores: Array, how: How, notes: list[str]) -> Audit | Non
         return None
     notes.append("the bound on epsilon holds if candidates became members by independent fair coins")
     return audit(scores, pool.truth, how.dp_epsilon, how.dp_delta)
-
-
-# ------------------------------------------------------------------------------------------------------ who is exposed
-
-
-def _exposed(
-    data: Data, pool: Pool, scores: Array, without: Array | None, chosen: Chosen | None
-) -> tuple[Exposed, ...]:
-    """The rows that are told most surely; of training rows those alone."""
-    order = np.argsort(-scores, kind="stable")
-    if pool.name == "x_train" and pool.truth is not None:
-        order = order[pool.truth[order]]
-    return tuple(
-        Exposed(
-            int(pool.index[at]),
-            _name(data, int(pool.y[at])),
-            float(scores[at]),
-            None if chosen is None else _certainty(chosen, float(scores[at])),
-            None if without is None else float(without[at]),
-        )
-        for at in order[:SHOWN]
-    )
-
-
-def _certainty(chosen: Chosen, score: float) -> float:
-    """Of rows with such a score or a higher one on shadow models, the share of members; of the highest few at least."""
-    tried, inside = chosen.tried.reshape(-1), chosen.inside.reshape(-1)
-    above = tried >= min(score, float(np.partition(tried, -SHOWN)[-SHOWN]))
-    return float(inside[above].mean())
-
-
-def _by_class(data: Data, pool: Pool, scores: Array, chosen: Chosen) -> tuple[dict[str, object], ...]:
-    """How many candidates of each class are above the score that 1 % of others reach on shadow models."""
-    others = np.sort(chosen.tried[~chosen.inside])
-    bound = others[int(np.ceil(0.99 * len(others))) - 1] if len(others) else np.inf
-    above = scores > bound
-    found = [
-        {
-            "class": _name(data, int(label)),
-            "rows": int(above[pool.y == label].sum()),
-            "of": int((pool.y == label).sum()),
-        }
-        for label in np.unique(pool.y)
-    ]
-    return tuple(sorted(found, key=lambda one: -int(str(one["rows"])) / max(1, int(str(one["of"])))))
-
-
-def _name(data: Data, label: int) -> str:
-    return data.classes[label] if label < len(data.classes) else str(label)

@@ -9,32 +9,12 @@ from pathlib import Path
 from bartizan.assess.measured import Rate
 from bartizan.assess.privacy.audit import Audit
 from bartizan.assess.privacy.curve import Curve
+from bartizan.assess.privacy.exposed import Exposed
 from bartizan.assess.privacy.personal import Carried
 from bartizan.assess.target import Array
 
 FILE = "membership.csv"
 COLUMNS = ("index", "score")
-
-
-@dataclass(frozen=True, slots=True)
-class Exposed:
-    """A row that can be told: `certainty` is the share of members among rows with such a score, on shadow models."""
-
-    index: int
-    label: str
-    score: float
-    certainty: float | None
-    without: float | None  # what models without the row give its label, 0 to 1
-
-    def as_json(self) -> dict[str, object]:
-        """Its part of the report."""
-        return {
-            "index": self.index,
-            "class": self.label,
-            "score": round(self.score, 4),
-            "certainty": None if self.certainty is None else round(self.certainty, 4),
-            "others_give_its_label": None if self.without is None else round(self.without, 4),
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +114,11 @@ class Privacy:
                 f"false alarms (guessing: 1 %; 95 % interval {rate.low:.1%} to {rate.high:.1%}){how}"
             )
         elif self.curve is not None:
+            wide = self.rate(0.1)
+            told = "" if wide is None else f"{wide.share:.1%} of its training rows are told at 10 % false alarms; "
             said = (
-                f"Membership can be told with an area of {self.curve.auc:.2f} (guessing: 0.50); "
-                f"{self.curve.others:,} rows that were not trained on are too few for a rate at 1 % false alarms"
+                f"Membership can be told with an area of {self.curve.auc:.2f} (guessing: 0.50); {told}"
+                f"{self.curve.others:,} rows that were not trained on are too few for a rate at 1 %"
             )
         else:
             said = "The candidates were ranked by a weaker attack without models trained like it; how well is not known"

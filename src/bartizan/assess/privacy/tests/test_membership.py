@@ -86,6 +86,7 @@ def test_the_section_names_attack_rates_and_who_is_exposed(measured: Privacy, in
     assert section["attack"] == "stacked" and section["judged_on"] == "shadow models"
     exposed = section["exposed"]
     assert isinstance(exposed, list) and np.mean([inside[one["index"]] for one in exposed]) > 0.9
+    assert any("models without it" in one["why"] or "threshold" in one["why"] for one in exposed)
     assert measured.measures()["membership_auc"] > 0.8
     assert "tpr_at_01pct" not in section  # 1,200 others on shadows are too few for it.
 
@@ -133,6 +134,7 @@ def test_training_and_test_rows_make_a_pool(forest: Target, rows: tuple[Array, A
     found = measure(forest, data, How(eps=0.1, budget=Budget(300)))
     assert found.known and found.part == "x_train" and found.write(tmp_path) == []
     assert found.curve is not None and found.curve.auc > 0.7
+    assert "told at 10 % false alarms; 300 rows that were not trained on are too few" in found.sentence()
 
 
 @pytest.mark.parametrize(
