@@ -144,8 +144,7 @@ def thermometer(net: nn.Module, x: Tensor) -> Tensor:
 def jpeg(net: nn.Module, x: Tensor) -> Tensor:
     """The cosine transform of blocks of four, rounded."""
     at = torch.arange(4)
-    turn = torch.cos(torch.pi * (2 * at[None] + 1) * at[:, None] / 8) * (0.5**0.5)
-    turn[0] = 0.5
+    turn = torch.cos(torch.pi * (2 * at[None] + 1) * at[:, None] / 8) * torch.tensor([0.5, *[0.5**0.5] * 3])[:, None]
     planes, side = x.shape[1], x.shape[2]
     blocks = x.reshape(-1, planes, side // 4, 4, side // 4, 4).permute(0, 1, 2, 4, 3, 5)
     rounded = torch.round(turn @ blocks @ turn.T * 6) / 6
@@ -182,7 +181,7 @@ MASKS: dict[str, Callable[[Any, Tensor], Tensor]] = {
     "temperature 1e-3, softmax": lambda net, x: (net(x) * 1000).softmax(1),
     "softmax": lambda net, x: net(x).softmax(1),
     "softmax twice": lambda net, x: net(x).softmax(1).softmax(1),
-    "saturated sigmoid": lambda net, x: torch.sigmoid(net(x) * 9),
+    "saturated sigmoid": lambda net, x: torch.sigmoid(net(x) * 2),
     "constant added": lambda net, x: net(x) + 1e4,
     "mean subtracted, tiny": lambda net, x: (net(x) - net(x).mean(1, keepdim=True)) * 1e-12,
     "argmax alone": lambda net, x: F.one_hot(net(x).argmax(1), 10).float(),

@@ -97,6 +97,9 @@ def test_certificates_of_nets_stand_beside_the_attacks(tmp_path: Path) -> None:
     near, far = (certify(target, data, How(eps, rows=len(x))) for eps in (1e-4, 0.5))
     assert near.certified.hits > far.certified.hits
     assert "neither" in far.sentence(near.certified)
+    stands = np.arange(len(x)) % 2 == 0
+    some = certify(target, data, How(1e-4, rows=len(x)), stands)
+    assert (some.proven == (near.proven & stands)).all()
 
 
 def half_space() -> Target:

@@ -9,6 +9,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 from bartizan.assess.data import Data, Form
+from bartizan.assess.evasion.attacked import OUTCOMES
 from bartizan.assess.evasion.measure import measure
 from bartizan.assess.evasion.result import Evasion
 from bartizan.assess.how import How
@@ -83,6 +84,8 @@ def test_a_mask_is_named_and_falls(name: str, net: nn.Module, data: Data) -> Non
     assert result.robust.share <= 0.1
     assert result.trusted
     assert warnings[check]["resolved"]
+    if OUTCOMES.isdisjoint(warnings):  # What was taken away needs no other attack.
+        assert not {"long search", "gradient of a copy"}.intersection(one.attack for one in result.attacks)
 
 
 def test_random_models_count_what_falls_nearly_always(net: nn.Module, data: Data) -> None:
