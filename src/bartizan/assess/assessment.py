@@ -231,6 +231,7 @@ def _how_for(name: str, options: Options, strength: float, whole: Budget, say: S
         progress=lambda text: say(name, text),
         price=options.price,
         schema=options.schema,
+        dp_epsilon=options.dp_epsilon,
     )
 
 
@@ -323,6 +324,7 @@ def assess(
     weights: Path | str | None = None,
     train: str | None = None,
     schema: Path | str | None = None,
+    dp_epsilon: float | None = None,
     out: Path | str | None = None,
     say: Say = _silent,
 ) -> Assessment:
@@ -334,6 +336,7 @@ def assess(
         checks: Of evasion, privacy, theft and poison; None: all that the data allows.
         eps, norm: How large a change may be, in the unit of the rows, under linf, l2 or l0.
         budget: Seconds for all of it.
+        dp_epsilon: What differential privacy is claimed of the training: it is audited.
         out: Where the evidence goes. None: it is gone when this returns, and its numbers are in the report.
 
     Raises UsageError for what cannot be measured as given: one sentence says what, where and what to do.
@@ -350,6 +353,7 @@ def assess(
         rows=rows,
         seed=seed,
         schema=Path(schema) if schema is not None else None,
+        dp_epsilon=dp_epsilon,
     )
     found = data_of(data)
     target = target_of(model, found, trust=trust, weights=Path(weights) if weights is not None else None, train=train)

@@ -116,6 +116,7 @@ def how_of(options: Options, strength: float) -> Json:
         "seed": options.seed,
         "budget_seconds": options.budget_s,
         "price": options.price,
+        "dp_epsilon": options.dp_epsilon,
         "schema": options.schema.name if options.schema is not None else None,
     }
 

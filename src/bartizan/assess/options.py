@@ -31,6 +31,7 @@ class Options:
     seed: int = 0
     schema: Path | None = None
     price: float | None = None  # money for 1,000 queries
+    dp_epsilon: float | None = None  # of the differential privacy that is claimed of the training
 
     def __post_init__(self) -> None:
         """Raises UsageError for what means nothing."""
@@ -45,6 +46,8 @@ class Options:
             raise UsageError(f"eps is a number above 0, not {self.eps:g}")
         if not 1 <= self.budget_s < 10**7:
             raise UsageError(f"a budget is at least one second, not {self.budget_s:g}")
+        if self.dp_epsilon is not None and not 0 <= self.dp_epsilon < float("inf"):
+            raise UsageError(f"the epsilon of a claim of privacy is a number of at least 0, not {self.dp_epsilon:g}")
         if self.rows < 1:
             raise UsageError(f"at least one row is looked at, not {self.rows}")
 

@@ -91,6 +91,9 @@ class Assess(Commands):
 @options.seed
 @options.opening
 @click.option("--price", type=click.FloatRange(0), help="What 1,000 queries cost, for the price of a copy.")
+@click.option(
+    "--dp-epsilon", type=click.FloatRange(0), metavar="E", help="The differential privacy it claims: audited by privacy."
+)
 @click.option("--queries", type=click.IntRange(1), metavar="N", help="An endpoint is asked this many rows, no more.")
 @click.option("--i-own-this", is_flag=True, help="You may attack this endpoint, which is not on this machine.")
 @click.option(
@@ -126,6 +129,7 @@ def assess(
     train: str | None,
     schema: Path | None,
     price: float | None,
+    dp_epsilon: float | None,
     queries: int | None,
     i_own_this: bool,
     fail_on: str,
@@ -152,7 +156,7 @@ def assess(
     whole = Budget(budget)
     endpoint = {"queries": queries, "own": i_own_this, "patience": PATIENCE * budget}
     named = tuple(dict.fromkeys(name.strip() for name in checks.split(",") if name.strip())) if checks else CHECKS
-    wanted = Options(named, checks is not None, eps, norm, budget, rows, seed, schema, price)
+    wanted = Options(named, checks is not None, eps, norm, budget, rows, seed, schema, price, dp_epsilon)
     with Judge(home, record, fail_on) as judge, options.bounded_memory(), ExitStack() as stack:
         say = progress(stack)
         found, target = opened(model, data, say, label, seed, trust=trust, weights=weights, train=train, **endpoint)

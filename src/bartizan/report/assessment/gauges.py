@@ -139,7 +139,7 @@ def _privacy(report: Report) -> Gauge:
     if not number and area is not None:
         number, question = f"{area:.2f}", "area under the curve; guessing: 0.50"
         lead = f"its training rows can be told with an area of {number}, where guessing has 0.50"
-    elif not number:
+    elif not number and _section(report, "privacy"):
         number, question = "not known", "how many training rows are told: a weaker attack ranked the candidates"
         lead = "how many of its training rows can be told is not known"
     return _gauge(report, "privacy", "Privacy", question, rate, number, lead)
