@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
-from browsing import HEIGHT, WIDTHS, Contexts, look, press
+from browsing import LIGHT, Contexts, look, press, seen
 from playwright.sync_api import Page
 from scene import POLICY, Scene, scene
 from values import another_iban, aws_key
@@ -186,6 +186,4 @@ def test_no_page_of_such_a_home_runs_anything_or_is_too_wide(up: Scene, held: di
             with watch.meant(answer.status):
                 page.goto(up.url + path)
                 says(page)
-                for width in WIDTHS:
-                    page.set_viewport_size({"width": width, "height": HEIGHT})
-                    look(page)
+                list(seen(page, LIGHT))

@@ -3,6 +3,7 @@ nothing. A page that is added is looked at without being named here; one with a 
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,10 +12,11 @@ from pathlib import Path
 import pytest
 from ai_in_use import CANDIDATE, asked_for, decided, told
 from assessed import recorded
-from browsing import AXED, HEIGHT, THEMES, WIDTHS, Contexts, Watch, kept, look, pale, press, violations
-from playwright.sync_api import Page, expect
+from browsing import AXED, HEIGHT, LOOKS, THEMES, WIDTHS, Contexts, Watch, kept, look, pale, press, seen, violations
+from playwright.sync_api import Page
 from scene import Day, Scene, ordinary, scene
 
+from bartizan.doors.console import process
 from bartizan.doors.console.process import ways
 from bartizan.doors.console.routes import Needs
 from bartizan.events.saved import SavedViews
@@ -157,25 +159,19 @@ def eyes(up: Scene, open_for_all: Contexts) -> Look:
             known[who] = Eyes(context.new_page(), watch)
         page = known[who].page
         page.emulate_media(color_scheme=THEMES[0])
-        page.set_viewport_size({"width": WIDTHS[0], "height": HEIGHT})
         return known[who]
 
     return of_whom
 
 
-def examine(page: Page, name: str, themes: Sequence[str] = THEMES) -> None:
-    """The page as it stands, in every theme and width."""
-    for theme in themes:
-        page.emulate_media(color_scheme=theme)
-        expect(page.locator("html")).to_have_attribute("data-theme", theme)
-        for width in WIDTHS if theme == THEMES[0] else reversed(WIDTHS):
-            page.set_viewport_size({"width": width, "height": HEIGHT})
-            look(page)
-            assert pale(page) == [], (page.url, theme, width)
-            kept(page, f"{name}-{theme}-{width}")
-            if (theme, width) in AXED:
-                found = violations(page)
-                assert not found, f"{page.url} {theme} {width}\n" + "\n".join(found)
+def examine(page: Page, name: str, looks: Sequence[tuple[str, int]] = LOOKS) -> None:
+    """The page as it stands, in light and dark, from a phone to a wide screen."""
+    for theme, width in seen(page, looks):
+        assert pale(page) == [], (page.url, theme, width)
+        kept(page, f"{name}-{theme}-{width}")
+        if (theme, width) in AXED:
+            found = violations(page, theme == THEMES[1])
+            assert not found, f"{page.url} {theme} {width}\n" + "\n".join(found)
 
 
 def walk(up: Scene, eyes: Eyes, paths: list[str], *, open_text: bool = False) -> None:
@@ -197,6 +193,18 @@ def walk(up: Scene, eyes: Eyes, paths: list[str], *, open_text: bool = False) ->
                     page.goto(url)
                     look(page)
         watch.quiet()
+
+
+def test_an_empty_home_has_pages_too(up: Scene, eyes: Look) -> None:
+    """Nothing was decided yet: every page says what would stand there. The first test: the day comes after it."""
+    page, watch = eyes(ALL).page, eyes(ALL).watch
+    for path, way in PLAIN.items():
+        answer = page.context.request.get(up.url + path)
+        if way.needs is not Needs.NOBODY and "content-disposition" not in answer.headers:
+            with watch.meant(answer.status):
+                page.goto(up.url + path)
+                examine(page, f"empty{path.replace('/', '_')}", (("light", 1440), ("light", 390)))
+            watch.quiet()
 
 
 @pytest.mark.parametrize("path", PLAIN)
@@ -300,6 +308,7 @@ FORMS = (
 @pytest.mark.parametrize("fill", FORMS, ids=lambda fill: fill.__name__)
 def test_what_a_form_leads_to(fill: Callable[[Page, Scene, Day], None], up: Scene, day: Day, eyes: Look) -> None:
     looks = eyes("" if fill is a_wrong_password else ALL)
+    looks.page.set_viewport_size({"width": WIDTHS[0], "height": HEIGHT})
     with looks.watch.meant(400, 403):
         fill(looks.page, up, day)
         examine(looks.page, fill.__name__)
@@ -326,6 +335,16 @@ def test_too_little_contrast_would_be_seen(opened: Contexts) -> None:
     assert [one[-9:] for one in pale(page)] == [">4.48</p>", ">3.55</p>", ">3.55</p>"]
 
 
+def test_a_theme_changes_colours_alone() -> None:
+    """So a page that fits in one fits in the other."""
+    sheets = "".join(path.read_text() for path in Path(process.__file__).parent.glob("static/*.css"))
+    dark = re.findall(r"[^}]*(?:data-theme|prefers-color-scheme)[^}]*", sheets)
+    assert len(dark) == 1
+    assert re.fullmatch(
+        r"\s*:root\[data-theme=dark\] \{(\s*--[\w-]+: (#[0-9a-f]+|none);)+\s*color-scheme: dark;\s*", dark[0]
+    )
+
+
 def test_a_theme_is_there_from_the_start_and_can_be_switched(up: Scene, opened: Contexts) -> None:
     context, _ = opened(up.url, "dark")
     page = up.signed_in(context, ALL, *Role).new_page()
@@ -333,16 +352,3 @@ def test_a_theme_is_there_from_the_start_and_can_be_switched(up: Scene, opened: 
         page.goto(f"{up.url}/account")
         assert page.locator("html").get_attribute("data-theme") == theme
         page.get_by_role("button", name="Switch between light and dark").click()
-
-
-def test_an_empty_home_has_pages_too(tmp_path: Path, opened: Contexts) -> None:
-    """Nothing was decided yet: every page says what would stand there."""
-    with scene(tmp_path) as empty:
-        context, watch = opened(empty.url)
-        page = empty.signed_in(context, ALL, *Role).new_page()
-        for path, way in PLAIN.items():
-            answer = context.request.get(empty.url + path)
-            if way.needs is not Needs.NOBODY and "content-disposition" not in answer.headers:
-                with watch.meant(answer.status):
-                    page.goto(empty.url + path)
-                    examine(page, f"empty{path.replace('/', '_')}", THEMES[:1])
