@@ -92,7 +92,7 @@ class Assess(Commands):
 @options.opening
 @click.option("--price", type=click.FloatRange(0), help="What 1,000 queries cost, for the price of a copy.")
 @click.option(
-    "--dp-epsilon", type=click.FloatRange(0), metavar="E", help="The differential privacy it claims: audited by privacy."
+    "--dp-epsilon", type=click.FloatRange(0), metavar="E", help="The differential privacy it claims: it is audited."
 )
 @click.option("--queries", type=click.IntRange(1), metavar="N", help="An endpoint is asked this many rows, no more.")
 @click.option("--i-own-this", is_flag=True, help="You may attack this endpoint, which is not on this machine.")
