@@ -151,12 +151,12 @@ def read_parquet(path: Path, seed: int, notes: list[str]) -> Table:
         if nested:
             raise UsageError(f"{path.name}: the column {nested[0][:60]!r} holds lists or records, not plain values")
 
-        return Table(names, _drawn(file, len(names), seed, path, notes))
+        return Table(names, drawn(file, len(names), seed, path, notes))
     except (pyarrow.ArrowException, OSError) as error:
         raise UsageError(f"{path.name} is not a Parquet file that can be read ({type(error).__name__})") from None
 
 
-def _drawn(file: Any, width: int, seed: int, path: Path, notes: list[str]) -> list[list[Any]]:
+def drawn(file: Any, width: int, seed: int, path: Path, notes: list[str]) -> list[list[Any]]:
     """All rows, or of more than fit a uniform sample: from each batch its share by chance, and only those as values."""
     total, limit = file.metadata.num_rows, _limit(width)
     chance = np.random.default_rng(seed)

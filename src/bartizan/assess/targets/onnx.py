@@ -60,7 +60,7 @@ def of_bytes(raw: bytes, path: Path, rows: Array | None, least: int = 2) -> Targ
     endless = any(
         node.op_type in ("Loop", "Scan") for holder in (model.graph, *model.functions) for node in _nodes(holder)
     )
-    runner = Runner(session, given[0].name, rowwise, path.name, endless)
+    runner = Runner(session, given[0].name, rowwise, path.name, endless=endless)
     probe = rowwise.probe(rows)
     answers, probe = _understood(session, runner, probe, path.name, least)
     runner.answers = answers

@@ -136,10 +136,13 @@ def _turned(own: tuple[int, ...], shape: tuple[int, ...]) -> str:
 class Runner:
     """Rows in, scores out, in batches as large as the model takes them.
 
-    The first answer, and each one of a graph that may be `endless`, is given up after `MAX_ANSWER_S`.
+    The first answer, and each one of a graph that may be `endless`, is given up after `longest_s`.
     """
 
-    def __init__(self, session: Any, given: str, rows: Rows, name: str, endless: bool) -> None:
+    def __init__(
+        self, session: Any, given: str, rows: Rows, name: str, *, endless: bool, longest_s: float = MAX_ANSWER_S
+    ) -> None:
+        self.longest_s = longest_s
         self.session, self.given, self.rows, self.name = session, given, rows, name
         self.endless, self.answered = endless, False
         self.batch = rows.batch
@@ -161,7 +164,7 @@ class Runner:
     def run(self, ready: Array, names: list[str]) -> list[Any]:
         """One call; a model that finds no memory says so as Python does."""
         with ExitStack() as stack:
-            options = None if self.answered and not self.endless else stack.enter_context(_ended_late())
+            options = None if self.answered and not self.endless else stack.enter_context(_ended_late(self.longest_s))
             try:
                 found = list(self.session.run(names, {self.given: ready}, options))
             except self.failures as error:
@@ -169,7 +172,7 @@ class Runner:
                     raise MemoryError from None
                 if options is not None and options.terminate:
                     raise Late(
-                        f"{self.name} gives no answer for {len(ready)} rows within {MAX_ANSWER_S:g} seconds"
+                        f"{self.name} gives no answer for {len(ready)} rows within {self.longest_s:g} seconds"
                     ) from None
                 raise UsageError(f"{self.name} cannot answer its rows: {first_line(error)}") from None
         self.answered = True
@@ -181,12 +184,12 @@ class Runner:
 
 
 @contextmanager
-def _ended_late() -> Iterator[Any]:
+def _ended_late(seconds: float) -> Iterator[Any]:
     """Options of a call that is told to end once it took too long."""
     from onnxruntime import RunOptions
 
     options = RunOptions()
-    timer = Timer(MAX_ANSWER_S, setattr, (options, "terminate", True))
+    timer = Timer(seconds, setattr, (options, "terminate", True))
     timer.daemon = True
     timer.start()
     try:

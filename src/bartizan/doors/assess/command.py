@@ -157,7 +157,12 @@ def assess(
     endpoint = {"queries": queries, "own": i_own_this, "patience": PATIENCE * budget}
     named = tuple(dict.fromkeys(name.strip() for name in checks.split(",") if name.strip())) if checks else CHECKS
     wanted = Options(named, checks is not None, eps, norm, budget, rows, seed, schema, price, dp_epsilon)
-    with Judge(home, record, fail_on) as judge, options.bounded_memory(), ExitStack() as stack:
+    with (
+        Judge(home, record, fail_on) as judge,
+        options.bounded_memory(),
+        options.quiet_libraries(),
+        ExitStack() as stack,
+    ):
         say = progress(stack)
         found, target = opened(model, data, say, label, seed, trust=trust, weights=weights, train=train, **endpoint)
         assessment = measure(target, found, wanted, out, budget=whole, say=say)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,7 @@ import click
 from bartizan.core.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])  # Any: as click has it
+LIBRARIES = ("joblib", "lightgbm", "numpy", "onnx", "opacus", "scipy", "sklearn", "skops", "torch", "xgboost")
 MEMORY_SHARE = 0.7  # Of what is there.
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -104,6 +107,16 @@ def bounded_memory() -> Iterator[None]:
         ) from None
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Inside, what libraries warn of on the way (overflows, what did not converge) does not stand between lines."""
+    with warnings.catch_warnings():
+        if not sys.warnoptions:
+            for name in LIBRARIES:
+                warnings.filterwarnings("ignore", module=rf"{name}(\.|$)")
+        yield
 
 
 def available_memory() -> int | None:

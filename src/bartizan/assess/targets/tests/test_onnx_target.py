@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
@@ -20,6 +21,7 @@ from bartizan.assess.target import Output, Target
 from bartizan.assess.targets.exporting import write_onnx
 from bartizan.assess.targets.graph import Unsupported, graph
 from bartizan.assess.targets.opening import open_target
+from bartizan.assess.targets.runtime import Late, Rows, Runner, session_of
 from bartizan.core.errors import UsageError
 
 CHANCE = np.random.default_rng(5)
@@ -139,7 +141,7 @@ def test_a_refit_learns_and_is_repeatable(tmp_path: Path) -> None:
     chance = np.random.default_rng(0)
     x = chance.random((200, 1, 8, 8)).astype(np.float32)
     y = (x[:, 0, :4].mean((1, 2)) > x[:, 0, 4:].mean((1, 2))).astype(int)
-    refit = target.refit.longer(25)  # type: ignore[attr-defined]
+    refit = target.refit.longer(15)  # type: ignore[attr-defined]
     made = refit(x, y, seed=3)
     assert (made.labels(x) == y).mean() > 0.8
     assert (made.output, made.queries, made.digest) == (Output.PROBABILITIES, 200, "")
@@ -444,3 +446,45 @@ def test_memory_that_runs_out_halves_the_batch() -> None:
     target.answer = lambda x: (_ for _ in ()).throw(MemoryError())
     with pytest.raises(UsageError, match="no memory for one row"):
         target.scores(np.zeros((2, 2)))
+
+
+# ------------------------------------------------------------------------------------------------------ hostile
+
+
+def test_a_loop_without_end_is_ended(tmp_path: Path) -> None:
+    inner = helper.make_graph(
+        [node("Identity", "go", "on"), node("Add", "v v", "u")], "body",
+        [helper.make_tensor_value_info("i", TensorProto.INT64, []),
+         helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+         helper.make_tensor_value_info("v", TensorProto.FLOAT, None)],
+        [helper.make_tensor_value_info("on", TensorProto.BOOL, []),
+         helper.make_tensor_value_info("u", TensorProto.FLOAT, None)],
+    )  # fmt: skip
+    stored = weights(often=np.array(2**62), always=np.array(True))
+    path = drawn(tmp_path / "m.onnx", [*BODY, node("Loop", "often always z", "y", body=inner)], stored)
+    session = session_of(onnxruntime, path, path.name)
+    runner = Runner(
+        session, "x", Rows.of(session.get_inputs()[0], X, path.name), path.name, endless=True, longest_s=0.1
+    )
+    with pytest.raises(Late, match="no answer for 70 rows within"):
+        runner.raw(X, ["y"])
+
+
+def test_tensors_larger_than_memory_are_one_sentence(tmp_path: Path) -> None:
+    blown = [node("Mul", "s s", "t"), node("ConstantOfShape", "t", "big"), node("ReduceSum", "big", "r", keepdims=0)]
+    path = drawn(tmp_path / "m.onnx", [*blown, *BODY, node("Add", "z r", "y")], weights(s=np.array([10**5, 10**3])))
+    with pytest.raises(UsageError, match="needs more memory for 4 rows than there is"):
+        open_target(str(path), data=DATA)
+
+
+def test_rows_come_first(tmp_path: Path) -> None:
+    turned = [node("Transpose", "x", "t", perm=[1, 0, 2, 3]), node("Flatten", "t", "y")]
+    with pytest.raises(UsageError, match="along another axis than the first"):
+        open_target(str(drawn(tmp_path / "in.onnx", turned, rows=2, shape=("n", 8, 8))), data=DATA)
+    with pytest.raises(UsageError, match="no score per class"):
+        open_target(str(drawn(tmp_path / "out.onnx", [*BODY, node("Transpose", "z", "y", perm=[1, 0])])), data=DATA)
+    last = [node("Flatten", "x", "f"), node("Gemm", "f w b", "y")]
+    path = drawn(tmp_path / "last.onnx", last, shape=(4, 8, 2))
+    pictures = Data(form=Form.IMAGES, digest="", x_test=X.reshape(70, 2, 4, 8), y_test=DATA.y_test)
+    with pytest.raises(UsageError, match="channels last"):
+        open_target(str(path), data=pictures)
