@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from bartizan.assess.evidence import Json
 
 COMMITMENT, KEYS = "ownership.json", "keys.npz"
+EVENT = "ownership-keys"
 MAX_BYTES = 256 * 1024 * 1024
 OWN = """\b
 Examples:
@@ -26,6 +29,7 @@ Examples:
 CLAIM = """\b
 Examples:
   bartizan assess claim keys suspect.onnx
+  bartizan assess claim keys suspect.onnx --appeared 2026-03-01
   bartizan assess claim keys http://127.0.0.1:8080/predict --format json
 
 \b
@@ -41,7 +45,7 @@ Exit codes:
 @options.budget(300.0)
 @options.seed
 @options.opening
-@click.option("--record", is_flag=True, help="Commit the digest of the keys to the ledger in --home.")
+@click.option("--record", is_flag=True, help="Commit the digests of keys and commitment to the ledger in --home.")
 @everywhere.home
 @options.out
 def own(
@@ -59,8 +63,8 @@ def own(
 ) -> int:
     """Make keys: rows on which copies of MODEL answer as it does, and independently trained models do not.
 
-    Keep keys.npz secret. ownership.json says nothing of the keys but their digest: with --record it stands in the
-    ledger, which proves later that the keys were made before the dispute.
+    Keep keys.npz secret. ownership.json says nothing of the keys but their digest and what independent models met:
+    with --record the digests of both stand in the ledger, which proves later that they were made before the dispute.
     """
     options.one_thread()
     from bartizan.assess.budget import Budget
@@ -88,14 +92,16 @@ def own(
 
 
 def _committed(home: Path | None, commitment: Json) -> None:
+    from bartizan.assess.evidence import as_bytes
     from bartizan.home import Home
 
     event = {
-        "event": "ownership-keys",
+        "event": EVENT,
         "exchange": "",
         "model": commitment["model"],
         "keys": commitment["keys"],
         "keys_sha256": commitment["keys_sha256"],
+        "commitment_sha256": hashlib.sha256(as_bytes(commitment)).hexdigest(),
     }
     with Home.open(home) as opened_home:
         opened_home.record(event)
@@ -121,13 +127,27 @@ def _told(commitment: Json) -> str:
 @click.option("--trust", is_flag=True, help="Load a pickle, which runs code of whoever made it.")
 @click.option("--weights", type=options.FILE, metavar="FILE", help="Weights for module:factory, as safetensors.")
 @click.option(
+    "--appeared",
+    type=click.DateTime(("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S")),
+    help="When the suspect was first seen (UTC): keys that no ledger had before then claim nothing.",
+)
+@everywhere.home
+@click.option(
     "--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print."
 )
-def claim(keys: Path, suspect: str, trust: bool, weights: Path | None, format_: str) -> int:
+def claim(
+    keys: Path,
+    suspect: str,
+    trust: bool,
+    weights: Path | None,
+    appeared: datetime | None,
+    home: Path | None,
+    format_: str,
+) -> int:
     """Say how probable it is that an independent model answers the keys as SUSPECT does.
 
-    KEYS is a folder that `bartizan assess own` wrote. A claim is worth something where its digest was committed to a
-    ledger before the suspect appeared: `bartizan ledger` shows the record.
+    KEYS is a folder that `bartizan assess own` wrote. A claim is worth something where its digests were committed to a
+    ledger before the suspect appeared: the record is looked for in --home, and the ledger is checked.
     """
     from bartizan.assess.data import Data, Form
     from bartizan.assess.evidence import as_bytes, read_json
@@ -145,18 +165,67 @@ def claim(keys: Path, suspect: str, trust: bool, weights: Path | None, format_: 
     target = target_of(suspect, data, trust=trust, weights=weights)
     met = matches(target, known.rows, known.labels)
     p = p_value(met, known.independent, len(known.labels))
+    record = _record(home, (keys / COMMITMENT).read_bytes(), file.read_bytes())
+    when_us = record["time_us"] if record is not None and not record["faults"] else None
+    before = appeared is None or (when_us is not None and when_us < appeared.replace(tzinfo=UTC).timestamp() * 1e6)
+    claimed = p < BELOW and before
     value = {
         "keys": len(known.labels),
         "matches": met,
         "independent_matches": list(known.independent),
         "p_value": p,
-        "claimed": p < BELOW,
+        "claimed": claimed,
+        "committed": record,
+        "before_it_appeared": before if appeared is not None else None,
     }
     if format_ == "json":
         sys.stdout.buffer.write(as_bytes(value))
         sys.stdout.flush()
     else:
-        said = "it is claimed to be a copy" if p < BELOW else "an independent model could answer like this"
+        said = "it is claimed to be a copy" if claimed else "an independent model could answer like this"
+        if p < BELOW and not before:
+            said = "no independent model answers like this, but the keys are not proved to be older than the suspect"
         others = f"{len(known.independent)} independent models met {min(known.independent)} to {max(known.independent)}"
         click.echo(f"{met} of {len(known.labels)} keys are met, {others}: p = {p:.2g}, {said}")
-    return 1 if p < BELOW else 0
+        click.echo(_when(record))
+    return 1 if claimed else 0
+
+
+def _record(home: Path | None, commitment: bytes, keys: bytes) -> Json | None:
+    """The first record of these very files in the ledger, and whether that is whole; None where there is none."""
+    from bartizan.core.errors import BartizanError
+    from bartizan.home.verifying import check
+    from bartizan.ledger.read import parse
+    from bartizan.store.logfile import LogFile, logs
+
+    config = everywhere.settings(home)
+    wanted = {
+        "keys_sha256": hashlib.sha256(keys).hexdigest(),
+        "commitment_sha256": hashlib.sha256(commitment).hexdigest(),
+    }
+    found: list[Json] = []
+    try:
+        for path in logs(config.home):
+            with LogFile.reading(path) as log:
+                found += [
+                    {"log": log.name, "record": row.seq, "time_us": row.time_us}
+                    for row in log.by_event(EVENT)
+                    if wanted.items() <= parse(row).items()
+                ]
+        if not found:
+            return None
+        first = min(found, key=lambda one: int(one["time_us"]))
+        return {**first, "faults": len(check(config.home, config.checkpoint_file).faults)}
+    except BartizanError as error:
+        click.echo(f"the ledger cannot be read: {error}", err=True)
+        return None
+
+
+def _when(record: Json | None) -> str:
+    if record is None:
+        return "no record of these files stands in the ledger of --home: nothing shows when the keys were made"
+    at = f"{datetime.fromtimestamp(record['time_us'] / 1e6, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    where = f"record {record['record']} of {record['log']}"
+    if record["faults"]:
+        return f"{where} says {at}, but the ledger has {record['faults']} faults: `bartizan ledger verify` names them"
+    return f"the keys were committed at {at} ({where}, the ledger is whole)"

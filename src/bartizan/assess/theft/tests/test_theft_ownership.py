@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import lightgbm
 import numpy as np
@@ -74,24 +75,45 @@ def test_without_labels_or_training_there_are_no_keys() -> None:
         keys_for(target, Data(Form.TABLE, "", X, Y), How(0.0, budget=Budget(0.0)))
 
 
+def boosted(path: Path, rows: Array, labels: Array, leaf: int) -> Path:
+    """A model file of somebody's."""
+    given = {"objective": "binary", "num_leaves": 7, "verbose": -1, "num_threads": 1, "min_data_in_leaf": leaf}
+    lightgbm.train(given, lightgbm.Dataset(rows, labels, params=given), 20).save_model(path)
+    return path
+
+
 def test_the_command_claims_copies_alone(owned: tuple[Target, Keys], tmp_path: Path) -> None:
-    """A boosted model of other rows is none; changed keys claim nothing."""
-    from bartizan.doors.assess.ownership import claim
+    """A boosted model of other rows is none; what has learnt the keys' labels is, if the keys are the older ones."""
+    from bartizan.doors.assess.ownership import _committed, claim
 
     _, keys = owned
+    commitment = tmp_path / "ownership.json"
     (tmp_path / "keys.npz").write_bytes(keys.content())
-    (tmp_path / "ownership.json").write_bytes(as_bytes(keys.as_json()))
-    stranger = lightgbm.train(
-        {"objective": "binary", "num_leaves": 7, "verbose": -1, "num_threads": 1, "min_data_in_leaf": 5},
-        lightgbm.Dataset(X[300:600], Y[300:600]),
-        20,
-    )
-    stranger.save_model(tmp_path / "model.txt")
-    command = [str(tmp_path), str(tmp_path / "model.txt"), "--format", "json"]
-    found = CliRunner().invoke(claim, command, standalone_mode=False)
-    assert found.exception is None
-    assert found.return_value == 0
-    assert json.loads(found.stdout)["claimed"] is False
+    commitment.write_bytes(as_bytes(keys.as_json()))
+    stranger = boosted(tmp_path / "stranger.txt", X[300:600], Y[300:600], 5)
+    copy = boosted(tmp_path / "copy.txt", keys.rows, keys.labels, 1)
+
+    def claimed(suspect: Path, *more: str) -> dict[str, Any]:
+        command = [str(tmp_path), str(suspect), "--home", str(tmp_path / "home"), "--format", "json", *more]
+        found = CliRunner().invoke(claim, command, standalone_mode=False)
+        if found.exception is not None:
+            raise found.exception
+        told: dict[str, Any] = json.loads(found.stdout)
+        assert found.return_value == int(told["claimed"])
+        return told
+
+    assert claimed(stranger)["claimed"] is False
+    unproved = claimed(copy)
+    assert (unproved["claimed"], unproved["committed"]) == (True, None)
+    assert claimed(copy, "--appeared", "2999-01-01")["claimed"] is False
+    _committed(tmp_path / "home", keys.as_json())
+    proved = claimed(copy, "--appeared", "2999-01-01")
+    assert proved["claimed"] is True
+    assert proved["committed"]["faults"] == 0
+    assert claimed(copy, "--appeared", "2020-01-01")["claimed"] is False
+    told = json.loads(commitment.read_bytes()) | {"independent_matches": [1] * len(keys.independent)}
+    commitment.write_bytes(as_bytes(told))
+    assert claimed(copy)["committed"] is None
     (tmp_path / "keys.npz").write_bytes(keys.content() + b"x")
-    changed = CliRunner().invoke(claim, command, standalone_mode=False)
-    assert isinstance(changed.exception, UsageError)
+    with pytest.raises(UsageError, match=r"keys\.npz"):
+        claimed(copy)
