@@ -169,11 +169,11 @@ def test_a_head_that_rounds_certainty_away_hides_nothing_from_who_holds_the_file
 
 
 def test_a_recipe_begins_short_and_finds_its_length() -> None:
-    length = Length(10, 0.6)
-    assert length.next() == 2
+    length = Length(10, 6.0)
+    assert length.next() == 3
     for _ in range(8):
         epochs = length.next()
-        length.tried.append((epochs, 0.2 * float(np.log(epochs))))  # As sure as wanted at 20 epochs.
+        length.tried.append((epochs, 2 * float(np.log(epochs))))  # As sure as wanted at 20 epochs.
     assert 15 <= length.next() <= 25
     assert Length(10, 0.6, [(10, 0.61)]).next() == 10
 
