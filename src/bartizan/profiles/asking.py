@@ -17,7 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import inf, isfinite, sqrt
+from math import dist, inf, isfinite
+from operator import mul
 from statistics import NormalDist, fmean
 
 from bartizan.core.errors import InputError, LimitError
@@ -83,7 +84,7 @@ class Profile:
         moved = [
             (row[at] if isfinite(row[at]) else less) - less for at, less in zip(self.columns, self.shift, strict=True)
         ]
-        return tuple(sum(a * b for a, b in zip(moved, axis, strict=True)) for axis in self.projection)
+        return tuple(sum(map(mul, moved, axis)) for axis in self.projection)
 
 
 @dataclass(slots=True)
@@ -98,9 +99,9 @@ class Session:
     def add(self, point: tuple[float, ...], scores: Sequence[float]) -> Asking | None:
         """Takes a query in; what is to be judged at the lengths that honest sessions were measured at, else None."""
         label, margin = _answer(scores)
-        to_cells = [_far(point, cell) for cell in self.profile.cells]
+        to_cells = [dist(point, cell) for cell in self.profile.cells]
         nearest = min(range(len(to_cells)), key=to_cells.__getitem__)
-        distances = [(_far(point, other), same) for other, same in self.points]
+        distances = [(dist(point, other), same) for other, same in self.points]
         query = Query(
             nearest,
             to_cells[nearest] > self.profile.far,
@@ -201,10 +202,6 @@ def normality(values: Sequence[float]) -> float:
         return 0.0  # Always the same distance: nothing that happens by itself.
     both = sum(score * (one - mean) for score, one in zip(scores, sorted(values), strict=True))
     return both**2 / (square * sum(score * score for score in scores))
-
-
-def _far(one: Sequence[float], other: Sequence[float]) -> float:
-    return sqrt(sum((a - b) ** 2 for a, b in zip(one, other, strict=True)))
 
 
 def _answer(scores: Sequence[float]) -> tuple[int, float]:

@@ -22,6 +22,8 @@ SESSIONS = 400  # To calibrate with, and as many to count false alarms.
 LEAST = 200  # Honest rows.
 FAR, CLOSE = 0.95, 0.2  # Quantiles of honest rows.
 ROOM = 1.25  # Above the largest deviation of any honest session: other rows are a little other.
+LATER = np.triu(np.full((LENGTHS[-1], LENGTHS[-1]), inf, np.float32))  # No row is near to one that came after it.
+BASED = 3000  # Rows that cells are made from.
 NARROW = 0.7  # Concentration of the classes an account asks about: the smaller, the fewer.
 
 
@@ -98,8 +100,9 @@ def _base(model: str, own: Array, seed: int) -> Profile:
     from sklearn.cluster import KMeans
     from sklearn.decomposition import PCA
 
-    flat = np.nan_to_num(np.asarray(own, np.float64).reshape(len(own), -1))
     draw = np.random.default_rng(seed)
+    own = own[np.sort(draw.permutation(len(own))[:BASED])]
+    flat = np.nan_to_num(np.asarray(own, np.float64).reshape(len(own), -1))
     columns = np.sort(draw.choice(flat.shape[1], min(COLUMNS, flat.shape[1]), replace=False))
     part = flat[:, columns]
     spread = np.maximum(part.std(axis=0), 1e-6) if len(columns) <= 64 else np.ones(len(columns))
@@ -132,12 +135,12 @@ def _points(base: Profile, rows: Array) -> Array:
     """As `Profile.point` does, for many rows."""
     flat = np.asarray(rows, np.float64).reshape(len(rows), -1)[:, list(base.columns)]
     shift = np.asarray(base.shift)
-    return np.asarray((np.where(np.isfinite(flat), flat, shift) - shift) @ np.asarray(base.projection).T)
+    return np.asarray((np.where(np.isfinite(flat), flat, shift) - shift) @ np.asarray(base.projection).T, np.float32)
 
 
 def _nearest(points: Array, base: Profile) -> tuple[Array, Array]:
     """The cell of each point, and how far it is."""
-    far = _distances(points, np.asarray(base.cells))
+    far = _distances(points, np.asarray(base.cells, np.float32))
     return far.argmin(axis=1), far.min(axis=1)
 
 
@@ -166,11 +169,11 @@ def _session(base: Profile, points: Array, said: Array, rows: Array) -> list[Que
     here, label = points[rows], said[rows].argmax(axis=1)
     cell, far = _nearest(here, base)
     close = _margins(said[rows])
-    between = _distances(here, here)
-    between[np.triu_indices(len(rows))] = inf
-    same = np.where(label[:, None] == label[None], between, inf)
-    columns = (cell.tolist(), (far > base.far).tolist(), (close < base.close).tolist(), between.min(axis=1).tolist())
-    return [Query(*values) for values in zip(*columns, same.min(axis=1).tolist(), strict=True)]
+    between = _distances(here, here) + LATER[: len(rows), : len(rows)]
+    near = between.min(axis=1)
+    between[label[:, None] != label[None]] = inf
+    columns = (cell.tolist(), (far > base.far).tolist(), (close < base.close).tolist(), near.tolist())
+    return [Query(*values) for values in zip(*columns, between.min(axis=1).tolist(), strict=True)]
 
 
 def _usual(found: list[dict[str, float]]) -> dict[str, Usual]:
