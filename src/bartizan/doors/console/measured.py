@@ -11,6 +11,7 @@ from markupsafe import Markup
 from bartizan.doors.console.charts import Chart
 from bartizan.events import Filter
 from bartizan.ledger.opening import records_of
+from bartizan.report.assessment.gauges import percent
 
 if TYPE_CHECKING:
     from bartizan.doors.console.console import Console
@@ -68,7 +69,7 @@ class Run:
         if value is None:
             return ""
         most = "≤ " if one.check in self.not_trusted else ""
-        return f"{most}{value:.1%}".replace("%", " %") if one.share else f"{value:,.0f}"
+        return f"{most}{percent(value)}" if one.share else f"{value:,.0f}"
 
     def as_json(self) -> dict[str, Any]:  # Any: JSON
         """For programs."""

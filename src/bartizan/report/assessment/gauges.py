@@ -156,9 +156,10 @@ def _theft(report: Report) -> Gauge:
 
 def _poison(report: Report) -> Gauge:
     rows, of = measure(report, "poison", "backdoor_rows"), measure(report, "poison", "train_rows")
-    number = f"{rows:,.0f} rows" if rows is not None else ""
+    number = "" if rows is None else "1 row" if rows == 1 else f"{rows:,.0f} rows"
     question = f"of {of:,.0f} training rows carry a confirmed trigger" if of else "carry a confirmed trigger"
-    lead = f"{number} of its training data carry a backdoor" if rows else "no backdoor was found in its training data"
+    carry = "carries" if rows == 1 else "carry"
+    lead = f"{number} of its training data {carry} a backdoor" if rows else "no backdoor was found in its training data"
     return _gauge(report, "poison", "Poison", question, None, number, lead)
 
 

@@ -113,7 +113,8 @@ def _gauge(gauge: Gauge) -> str:
     if gauge.share is not None:
         says = f"{gauge.title}: {gauge.share.words()}"
         out.append(bar(gauge.share.share, gauge.share.low, gauge.share.high, says))
-        out.append(f'<p class="range">{text(gauge.share.words())}, {told(gauge.share.of)} rows</p>')
+        count = f", {gauge.share.of:,} rows" if gauge.share.of else ""
+        out.append(f'<p class="range">{text(gauge.share.words())}{count}</p>')
     if not gauge.trusted:
         out.append(f'<p class="action warn">▲ {NOT_TRUSTED}</p>')
     out.append(f'<p class="says">{text(gauge.sentence)}</p>')

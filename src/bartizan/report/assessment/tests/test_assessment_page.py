@@ -113,6 +113,15 @@ def test_what_was_not_measured_is_said() -> None:
     assert "Not measured: privacy." in said and "the data has no rows for it" in said
 
 
+def test_one_row_is_one_and_a_share_of_nothing_counted_has_no_rows() -> None:
+    made = full()
+    made["poison"]["measures"]["backdoor_rows"] = 1.0
+    made["evasion"]["robust"] = {"share": 0.31, "low": 0.26, "high": 0.365}
+    said = " ".join(Seen(page(made, DECISION, shown())).said)
+    assert "1 row of its training data carries a backdoor" in said
+    assert "(26.0 to 36.5)" in said and "36.5), 0 rows" not in said
+
+
 def test_nothing_breaks_out_of_the_page() -> None:
     seen = Seen(page(full(HOSTILE), DECISION, shown(HOSTILE)))
     plain = Seen(page(full(), DECISION, shown()))
