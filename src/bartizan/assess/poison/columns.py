@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from bartizan.assess.measured import wilson
 from bartizan.assess.poison.groups import Group
 from bartizan.assess.poison.looked import Looked
 from bartizan.assess.poison.neighbours import nearest
-from bartizan.assess.poison.triggers import Backdoor, Held, Stamp, tried
+from bartizan.assess.poison.triggers import Backdoor, Held, Stamp, rate, tried
 from bartizan.assess.target import Array, Target
 
 LEAST = 4  # rows of a rule
@@ -26,7 +26,13 @@ RARE = 0.35  # share of all rows that have a value which belongs to a trigger, a
 NEAR = 12  # rows beside a value
 DECIDED = 0.8  # of the rows beside a value that have the label: the column says it, nobody planted it
 SPIKE = 3.0  # standard deviations over the class's share: values whose rows are not asked about each other
+BINS = 10  # of a column, where each acts for itself
+TERMS = 1200  # of all columns together, about
+SOME = 100  # rows that a rule is tried on without one of its items
+LITTLE = 0.03  # of them: less than this is no difference
 CONTROLS = 16
+MANY = 40  # values of a column that has values beside each other
+SURE = 6.0  # standard deviations: what a rule in columns that decide the class has to be surprising by
 SUCCESS = 0.35  # Less is what rare values of honest tables do.
 
 
@@ -62,7 +68,7 @@ def backdoors(
     confirmed: list[Backdoor] = []
     unconfirmed: list[Group] = []
     for label in range(looked.classes):
-        for rule in _rules(items, looked, label):
+        for rule in _rules(raw, items, looked, label):
             rows = np.flatnonzero(rule.rows & (looked.labels == label))
             taken = np.concatenate([one.rows for one in confirmed]) if confirmed else np.empty(0, np.int64)
             if how.budget.spent or np.isin(rows, taken).mean() > 0.5:
@@ -108,13 +114,13 @@ def _items(raw: Array, looked: Looked) -> _Items:
     return _Items(of, value, np.asarray(holds, np.float32))
 
 
-def _rules(items: _Items, looked: Looked, label: int) -> Iterator[Rule]:
+def _rules(raw: Array, items: _Items, looked: Looked, label: int) -> Iterator[Rule]:
     """The most surprising rules of a class that differ in their rows (beam search over conjunctions)."""
     count = len(items.column)
     if not count:
         return
     mine = (looked.labels == label).astype(np.float32)
-    share = _share(items, looked, mine, label)
+    share = _share(items, looked, mine, label, _additive(raw, mine))
     rest, spread = (mine - share).astype(np.float32), (share * (1 - share)).astype(np.float32)
     chosen: list[tuple[float, tuple[int, ...]]] = []
     level: list[tuple[int, ...]] = [()]
@@ -153,7 +159,7 @@ def _rules(items: _Items, looked: Looked, label: int) -> Iterator[Rule]:
             return
 
 
-def _share(items: _Items, looked: Looked, mine: Array, label: int) -> Array:
+def _share(items: _Items, looked: Looked, mine: Array, label: int, additive: Array) -> Array:
     """How likely each row has the label, by rows like it; rows of one suspicious value do not vouch for each other."""
     share = looked.expected[:, label] / np.maximum(looked.expected.sum(axis=1), 1e-6)
     share = 0.5 * (share + looked.opinion[:, label])
@@ -164,7 +170,27 @@ def _share(items: _Items, looked: Looked, mine: Array, label: int) -> Array:
     if 0 < rows.sum() <= 0.3 * len(rows):
         near = nearest(looked.short, np.flatnonzero(rows), np.flatnonzero(~rows)[:12_000], 10)
         share[rows] = mine[near.index].mean(axis=1)
-    return np.clip(share, 0.02, 0.98)
+    return np.clip(np.minimum(share, additive), 0.02, 0.98)
+
+
+def _additive(raw: Array, mine: Array) -> Array:
+    """How likely each row has the label by its columns one by one (least squares on bins).
+
+    Rows that share a planted rule vouch for each other wherever columns may act together; here they cannot.
+    """
+    parts = [np.ones((len(raw), 1), np.float32)]
+    many = max(1, min(BINS, TERMS // max(1, raw.shape[1])))
+    for column in raw.T:
+        finite = np.nan_to_num(np.asarray(column, np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+        values = np.unique(finite)
+        inner = np.linspace(0, 1, many + 1)[1:-1]
+        edges = 0.5 * (values[1:] + values[:-1]) if len(values) <= many else np.unique(np.quantile(finite, inner))
+        if len(edges):
+            parts.append((finite[:, None] > edges[None, :]).astype(np.float32))
+    terms = np.hstack(parts)
+    inside = terms.T @ terms
+    inside[np.diag_indices_from(inside)] += 1e-3 * len(terms)
+    return np.asarray(terms @ np.linalg.solve(inside, terms.T @ mine))
 
 
 def _on_trial(
@@ -179,17 +205,21 @@ def _on_trial(
     names: tuple[str, ...],
 ) -> Backdoor | None:
     generator = np.random.default_rng(seed)
-    items = _closed(raw, rule, rows)
+    items = _needed(target, held, label, _closed(raw, rule, rows))
     columns = tuple(column for column, _ in items)
     if _region_decides(looked, raw, rule, label):
         return None
-    stamp = Values(columns, tuple(value for _, value in items))
+    stamp = _stamp(items)
     honest = np.flatnonzero((looked.labels == label) & ~rule.rows)
     controls: list[Stamp] = [
         Values(columns, tuple(raw[row, list(columns)].tolist())) for row in generator.permutation(honest)[:CONTROLS]
     ]
     # Two honest values of a class seldom meet in a row, yet both may say the class; of one value any is a fair control.
     trial = tried(target, stamp, controls, held, label, usual=0.75 if len(items) > 1 else 1.0)
+    beside = _beside(raw, items, generator)
+    apart = (trial is None or not trial.moved) and rule.z >= SURE and len(rows) >= 2 * LEAST and bool(beside)
+    if apart:  # In columns that decide the class honest values move as many rows; values beside these ones do not.
+        trial = tried(target, stamp, beside, held, label, usual=0.75)
     if trial is None or not trial.moved or trial.success.share < SUCCESS:
         return None
     others = np.setdiff1d(np.flatnonzero(looked.labels != label), rows)
@@ -199,11 +229,29 @@ def _on_trial(
     bare[:, list(columns)] = raw[near][:, list(columns)]
     said = target.labels(bare.reshape(len(rows), *looked.x.shape[1:]))
     hangs = wilson(int((said != label).sum()), len(rows))
+    if apart and (hangs.share < 0.5 or trial.success.share < 0.5):
+        return None
     if hangs.share < 0.5 and (trial.success.share < 0.6 or trial.control.share > trial.success.share / 2):
         return None
     words = " and ".join(f"{names[c] if c < len(names) else f'column {c}'} = {v:g}" for c, v in items)
     was = "changed" if hangs.share >= 0.5 else "kept"
     return Backdoor(rows, np.full(len(rows), rule.z), words, "columns", trial, hangs, stamp, was)
+
+
+def _beside(raw: Array, items: tuple[tuple[int, float], ...], generator: np.random.Generator) -> list[Stamp]:
+    """The rule with other values near its own; none unless two of its columns have many values."""
+    shifted: list[list[float]] = []
+    for column, value in items:
+        values = np.unique(raw[:, column])
+        values = values[np.isfinite(values)]
+        at = int(np.searchsorted(values, value))
+        away = generator.integers(2, 16, CONTROLS) * generator.choice((-1, 1), CONTROLS)
+        many = len(values) >= MANY
+        shifted.append(values[np.clip(at + away, 0, len(values) - 1)].tolist() if many else [value] * CONTROLS)
+    if sum(len(set(one)) > 1 for one in shifted) < 2:
+        return []
+    columns = tuple(column for column, _ in items)
+    return [Values(columns, tuple(one)) for one in zip(*shifted, strict=True)]
 
 
 def _closed(raw: Array, rule: Rule, rows: Array) -> tuple[tuple[int, float], ...]:
@@ -217,6 +265,24 @@ def _closed(raw: Array, rule: Rule, rows: Array) -> tuple[tuple[int, float], ...
         if counts[at] >= 0.95 * len(rows) and float((raw[:, column] == values[at]).mean()) <= RARE:
             items[column] = float(values[at])
     return tuple(sorted(items.items()))
+
+
+def _needed(
+    target: Target, held: Held, label: int, items: tuple[tuple[int, float], ...]
+) -> tuple[tuple[int, float], ...]:
+    """The items without which the others do less: what does nothing makes no trigger out of an honest value."""
+    tried_on = held.of(label, most=SOME)
+    kept = list(items)
+    whole = rate(target, _stamp(kept), tried_on, label).share
+    for item in items:
+        fewer = [one for one in kept if one != item]
+        if fewer and rate(target, _stamp(fewer), tried_on, label).share >= whole - LITTLE:
+            kept = fewer
+    return tuple(kept)
+
+
+def _stamp(items: Sequence[tuple[int, float]]) -> Values:
+    return Values(tuple(column for column, _ in items), tuple(value for _, value in items))
 
 
 def _region_decides(looked: Looked, raw: Array, rule: Rule, label: int) -> bool:
