@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -80,8 +81,13 @@ def test_modules_are_one_idea_long() -> None:
     assert shown([path for path in PRODUCT if len(path.read_text("utf-8").splitlines()) > MAX_MODULE_LINES]) == []
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
 def test_every_module_says_what_it_is() -> None:
-    assert shown([path for path in MODULES if not ast.get_docstring(ast.parse(path.read_text("utf-8")))]) == []
+    assert shown([path for path in MODULES if not ast.get_docstring(parsed(path))]) == []
 
 
 def test_tests_lie_beside_the_code_and_are_no_package() -> None:
@@ -107,10 +113,10 @@ def test_one_place_catches_everything() -> None:
         f"{path.relative_to(ROOT)}:{line}"
         for path in PRODUCT
         if path != SOURCE / "loop.py"
-        for line in swallowed(ast.parse(path.read_text("utf-8")))
+        for line in swallowed(parsed(path))
     ]
     assert found == []
-    assert len(swallowed(ast.parse((SOURCE / "loop.py").read_text("utf-8")))) == 1
+    assert len(swallowed(parsed(SOURCE / "loop.py"))) == 1
 
 
 def test_our_own_code_is_never_mocked() -> None:

@@ -160,8 +160,11 @@ def test_followed_in_any_pieces_it_is_the_same_as_at_once(
     in_pieces = cut.index()
     at = 0
     for written, most in [*pieces, (len(told_), 3)]:
+        piece: dict[str, list[dict[str, object]]] = {}
         for name, entry in told_[at : at + written]:
-            cut.write([entry], name)
+            piece.setdefault(name, []).append(entry)
+        for name, entries in piece.items():
+            cut.write(entries, name)
         at += written
         in_pieces.follow(most)
         in_pieces.close()
