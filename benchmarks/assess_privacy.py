@@ -283,7 +283,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--match", default="", help="only cases whose name holds this")
     parser.add_argument("--targets", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=50.0)
+    parser.add_argument("--seconds", type=float, default=45.0)
     asked = parser.parse_args()
     warnings.filterwarnings("ignore")
     print(f"{'set':18} {'model':9} {'ours 1%':>8} {'.1%':>6} {'told':>6}   {'RMIA 1%':>8} {'.1%':>6} {'ratio':>6} "

@@ -1,9 +1,9 @@
 """A target that is rougher than its shadow models: trained by another recipe, it errs more from row to row.
 
 What is measured on smooth models would be too good for it. So shadows that play the target are made rougher: noise is
-added to their log-odds, of half the variance that would put them as far from what the other shadows expect as the
-target is, for rows as hard. Membership is part of that distance, too, so that a target whose members stand out more
-seems rough: with all of it rates came out a third below the truth, with none of it up to a third above.
+added to their log-odds, of a quarter of the variance that would put them as far from what the other shadows expect as
+the target is, for rows as hard. Membership is part of that distance, too, so that a target whose members stand out more
+seems rough: with all of it rates came out a third below the truth, with none from a fifth below to a third above.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bartizan.assess.privacy.stacking import Table
 from bartizan.assess.target import Array
 
 BINS = 10
-HALF = 0.5
+PART = 0.25
 FROM = 1.1  # Times the variance of the roughest shadow.
 
 
@@ -80,7 +80,7 @@ def roughness(target: Signals, shadows: Sequence[Signals], inside: Array) -> Rou
     if own.mean() <= FROM * theirs.mean(axis=1).max():
         return Roughness(places, np.zeros(BINS))
     extra = np.array([
-        HALF * max(0.0, float(own[bins == at].mean() - theirs[:, bins == at].mean())) if (bins == at).any() else 0.0
+        PART * max(0.0, float(own[bins == at].mean() - theirs[:, bins == at].mean())) if (bins == at).any() else 0.0
         for at in range(BINS)
     ])  # fmt: skip
     return Roughness(places, extra)
