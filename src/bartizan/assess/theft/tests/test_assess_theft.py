@@ -78,13 +78,14 @@ def test_the_section_has_what_is_drawn(stolen: tuple[Theft, Target, Data]) -> No
 
 
 def test_test_rows_are_never_asked_by_the_thief(stolen: tuple[Theft, Target, Data]) -> None:
-    """The model is asked each row of the pool once, and the test rows to judge."""
+    """The model is asked each row of the pool once, and the test rows to judge; without time the best copy is told."""
     _, _, data = stolen
     target, _ = table()
     seen: list[Array] = []
     answer = target.answer
     target.answer = lambda x: (seen.append(x), answer(x))[1]
-    measure(target, data, How(0.1, budget=Budget(0.0)))
+    theft = measure(target, data, How(0.1, budget=Budget(0.0)))
+    assert theft.stolen.fidelity.share == max(one.fidelity.share for one in theft.points)
     assert data.x_test is not None
     asked = np.concatenate(seen)
     assert len(asked) == len(data.x_test) + 300
