@@ -114,7 +114,7 @@ def of_text(content: str, name: str, digest: str, rows: Array | None) -> Target:
     try:
         booster = lightgbm.Booster(model_str=plain)
     except lightgbm.basic.LightGBMError as error:
-        raise UsageError(f"{name} cannot be read by LightGBM: {str(error)[:160]}") from None
+        raise UsageError(f"{name} cannot be read by LightGBM: {' '.join(str(error).split())[:160]}") from None
     target = Target(
         name=name, kind="lightgbm", digest=digest, shape=shape, classes=classes, output=output,
         answer=_answer(booster, text), dtype=np.float64, notes=notes, takes_nan=True,

@@ -43,7 +43,7 @@ Examples:
 Exit codes:
   0 the policy is met                   1 stricter than warn, or a finding at or above --fail-on
   2 model, data or options cannot be used as given
-  3 the evaluation failed its own tests, or what was asked for could not be measured
+  3 the evaluation failed its own tests, or what was asked for could not be measured in the time there was
 """
 
 
