@@ -14,7 +14,6 @@ from bartizan.assess.target import Array, Target
 from bartizan.core.errors import UsageError
 
 AT_ONCE = 16  # rows
-IN_VAIN = 2  # times so many without a proof: the rest have none
 SIGMA = 2.0  # times smaller than eps the noise is: then eps is proven from 98 % of the copies on
 
 
@@ -94,7 +93,7 @@ def _exact(target: Target, data: Data, how: How, right: Array) -> Certificates:
 
 
 def _bounded(target: Target, data: Data, how: How, x: Array, y: Array, among: Array) -> Certificates:
-    """`among`: (n,) rows that may be proven. Behind the last one that was worth it, none is."""
+    """`among`: (n,) rows that may be proven; the others, and all behind a lot without a proof, count as not proven."""
     from bartizan.assess.certify.bounds import bounds
     from bartizan.assess.evasion.ball import Ball
     from bartizan.assess.targets.graph import BROKEN, Graph, Unsupported
@@ -106,20 +105,21 @@ def _bounded(target: Target, data: Data, how: How, x: Array, y: Array, among: Ar
         return _nothing(how, len(x), "bounds are known for nets from ONNX files")
     limits = (0.0, 1.0) if data.form is Form.IMAGES else (-np.inf, np.inf)
     low, high = Ball("linf", how.eps, *limits).box(x.astype(np.float32))
-    proven, vain = np.zeros(len(x), bool), 0
+    proven = np.zeros(len(x), bool)
     order = np.flatnonzero(among)
     order = order[np.argsort(-_ahead(target, x[order], y[order]), kind="stable")]
     try:
         for at in range(0, len(order), AT_ONCE):
-            if how.budget.spent or vain == IN_VAIN:  # The surest rows come first.
+            if how.budget.spent:
                 break
             some = order[at : at + AT_ONCE]
             found = bounds(net, low[some], high[some], y[some])
             proven[some] = found.interval > 0
             if not proven[some].all():
                 proven[some] = found.tightened() > 0
-            vain = 0 if proven[some].any() else vain + 1
             how.progress(f"bounds: {int(proven.sum())} of {len(x)} rows are proven")
+            if not proven[some].any():  # The surest rows come first: the rest are taken for not proven.
+                break
     except (Unsupported, *BROKEN) as error:
         why = str(error) if isinstance(error, Unsupported) else f"the bounds ended ({type(error).__name__})"
         return _nothing(how, len(x), why)
