@@ -65,7 +65,7 @@ def measure(target: Target, data: Data, how: How) -> Poison:
         assert some_x is not None and some_y is not None
         held = held_out(target, some_x, np.asarray(some_y, np.int64), how.seed)
         backdoors, open_groups = _backdoors(target, data, looked, held, how, said)
-        backdoors = [_after(target, looked, held, one, how) for one in backdoors]
+        backdoors = _after(target, looked, held, backdoors, how)
     except Spent:
         notes.append("the model may not be asked any more: what was confirmed until then is told")
         blind.append("what more questions to the model would have confirmed")
@@ -112,18 +112,21 @@ def _backdoors(
     return columns.backdoors(target, looked, held, how, data.columns)
 
 
-def _after(target: Target, looked: Looked, held: Held, one: Backdoor, how: How) -> Backdoor:
-    """The success of the trigger on a model that was trained without the rows, where there is time to train one."""
-    if target.refit is None or how.budget.left < 0.3 * how.budget.seconds:
-        return one
+def _after(target: Target, looked: Looked, held: Held, found: list[Backdoor], how: How) -> list[Backdoor]:
+    """The success of the triggers on one model that was trained without all of their rows, where there is time."""
+    if not found or target.refit is None or how.budget.left < 0.3 * how.budget.seconds:
+        return found
     how.progress("training without the rows")
-    kept = np.setdiff1d(np.arange(len(looked.labels)), one.rows)
+    kept = np.setdiff1d(np.arange(len(looked.labels)), np.concatenate([one.rows for one in found]))
     try:
         repaired = target.refit(looked.x[kept], looked.labels[kept], how.seed)
     except (RuntimeError, ValueError):  # What was confirmed stands without it; the report shows that it is missing.
-        return one
-    rows = held.of(one.trial.target_class, one.trial.source)
-    return replace(one, after=rate(repaired, one.stamp, rows, one.trial.target_class))
+        return found
+    told = []
+    for one in found:
+        rows = held.of(one.trial.target_class, one.trial.source)
+        told.append(replace(one, after=rate(repaired, one.stamp, rows, one.trial.target_class)))
+    return told
 
 
 def _told(
