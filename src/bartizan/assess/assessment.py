@@ -27,6 +27,7 @@ from bartizan.assess.facts import (
     ended,
     eps_for,
     finding_of,
+    first_rows,
     how_of,
     key_of,
     model_of,
@@ -171,6 +172,8 @@ def measure(
     check(data, target, options.seed, whole)
     accuracy = accuracy_of(target, data, options, whole)
     strength = eps_for(data, options)
+    if (sorted_rows := first_rows(data, options.rows)) and sorted_rows not in data.notes:
+        data.notes.append(sorted_rows)
     with Folder(out, key_of(target, data, options, strength)) as folder:
         report: Json = {
             "schema": SCHEMA,

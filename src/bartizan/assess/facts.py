@@ -26,6 +26,7 @@ LIBRARIES = (
 )  # fmt: skip
 AT_MOST = 2000  # Test rows that the accuracy is taken over.
 TOGETHER = 128
+MANY = 0.5  # Of the labels: fewer among the first rows look as if the file was sorted.
 SPREAD_ROWS = 20_000
 ACCURACY = 0.05  # Of the time.
 
@@ -51,6 +52,18 @@ def eps_for(data: Data, options: Options) -> float:
     if options.norm == "l0":
         return float(max(1, round(size * 0.02)))
     return round(each * scale * (size**0.5 / 2 if options.norm == "l2" else 1.0), 6)
+
+
+def first_rows(data: Data, rows: int) -> str:
+    """What to say where the test rows that are attacked, the first ones, have fewer labels than all; "" elsewhere."""
+    import numpy as np
+
+    if data.y_test is None or len(data.y_test) <= rows:
+        return ""
+    seen, there = len(np.unique(data.y_test[:rows])), len(np.unique(data.y_test))
+    if seen == there or seen > there * MANY:
+        return ""
+    return f"the first {rows:,} test rows, which are attacked, have {seen} of {there} labels: shuffle the test rows"
 
 
 def _spread(rows: Array) -> float:

@@ -22,7 +22,7 @@ from bartizan.assess.budget import Budget
 from bartizan.assess.data import Data, Form
 from bartizan.assess.errors import Gone, no_memory
 from bartizan.assess.evidence import UNFINISHED, Folder, digest, writing
-from bartizan.assess.facts import ended, eps_for
+from bartizan.assess.facts import ended, eps_for, first_rows
 from bartizan.assess.formats import arrays, tables
 from bartizan.assess.how import How
 from bartizan.assess.options import Options
@@ -133,6 +133,14 @@ def test_of_a_large_parquet_file_rows_are_drawn_evenly(tmp_path: Path) -> None:
     first = np.array(tables.drawn(file, width, 0, tmp_path / "d.parquet", notes))[:, 0]
     assert len(first) == tables.MAX_CELLS // width and "of the 12,000 rows" in notes[0]
     assert abs(first.mean() / count - 0.5) < 0.02 and (np.diff(first) > 0).all()
+
+
+def test_a_test_set_that_is_sorted_by_label_is_told() -> None:
+    y = np.repeat(np.arange(10), 100)
+    rows = np.zeros((1000, 2))
+    assert "have 1 of 10 labels" in first_rows(Data(Form.TABLE, "", x_test=rows, y_test=y), 100)
+    assert first_rows(Data(Form.TABLE, "", x_test=rows, y_test=y[::-1] % 7), 1000) == ""
+    assert first_rows(Data(Form.TABLE, "", x_test=rows, y_test=np.arange(1000) % 10), 100) == ""
 
 
 # ---- Folders ---------------------------------------------------------------------------------------------------------
