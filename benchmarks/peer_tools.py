@@ -33,6 +33,16 @@ def net(folder: Path):
     return torch.jit.load(str(folder / "net.pt")).eval()
 
 
+def untrained(side: int):
+    """The architecture of the plain CNN."""
+    from torch import nn
+
+    return nn.Sequential(
+        nn.Conv2d(1, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 5, padding=2), nn.ReLU(),
+        nn.MaxPool2d(2), nn.Flatten(), nn.Linear(32 * (side // 4) ** 2, 128), nn.ReLU(), nn.Linear(128, CLASSES),
+    )  # fmt: skip
+
+
 def gradient(folder: Path, rows, eps: float) -> dict:
     """40 steps of PGD, as foolbox has it."""
     import foolbox
@@ -95,7 +105,7 @@ def knockoff(folder: Path, rows, eps: float) -> dict:
     from art.attacks.extraction import KnockoffNets
     from art.estimators.classification import PyTorchClassifier
 
-    victim, side = net(folder), rows["x_test"].shape[-1]
+    victim, side = torch.nn.Sequential(net(folder), torch.nn.Softmax(1)), rows["x_test"].shape[-1]  # It takes shares.
 
     def wrapped(module):
         optimiser = torch.optim.Adam(copy.parameters(), 1e-3)
@@ -104,11 +114,7 @@ def knockoff(folder: Path, rows, eps: float) -> dict:
             clip_values=(0, 1), device_type="cpu",
         )  # fmt: skip
 
-    copy = torch.nn.Sequential(
-        torch.nn.Conv2d(1, 16, 5, padding=2), torch.nn.ReLU(), torch.nn.MaxPool2d(2),
-        torch.nn.Conv2d(16, 32, 5, padding=2), torch.nn.ReLU(), torch.nn.MaxPool2d(2), torch.nn.Flatten(),
-        torch.nn.Linear(32 * (side // 4) ** 2, 128), torch.nn.ReLU(), torch.nn.Linear(128, CLASSES),
-    )  # fmt: skip
+    copy = untrained(side)
     thief = wrapped(copy)
     attack = KnockoffNets(wrapped(victim), batch_size_fit=32, batch_size_query=300, nb_epochs=60, nb_stolen=300,
                           use_probability=True, verbose=False)  # fmt: skip
@@ -125,7 +131,9 @@ def activation(folder: Path, rows, eps: float) -> dict:
     from art.estimators.classification import PyTorchClassifier
 
     shape = rows["x_train"].shape[1:]
-    model = PyTorchClassifier(net(folder), torch.nn.CrossEntropyLoss(), shape, CLASSES, device_type="cpu")
+    plain = untrained(shape[-1])
+    plain.load_state_dict(net(folder).state_dict())  # It hooks into layers, which TorchScript does not let it.
+    model = PyTorchClassifier(plain.eval(), torch.nn.CrossEntropyLoss(), shape, CLASSES, device_type="cpu")
     began = cpu_s()
     defence = ActivationDefence(model, rows["x_train"], np.eye(CLASSES)[rows["y_train"]])
     _, clean = defence.detect_poison(nb_clusters=2, nb_dims=10, reduce="PCA")
