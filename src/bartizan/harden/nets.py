@@ -164,7 +164,7 @@ class _Hardening:
         order = sorted(short, key=lambda name: short[name].tried.worth(self.free), reverse=True)
         first, second = (short[name] for name in order[:2])
         if first.tried.robust - second.tried.robust < CLOSE and self.left() > 0:
-            some = self._epochs(first, FAST, 3 * epochs, 0.15)
+            some = self._epochs(first, FAST, 2 * epochs, 0.08)
             both = [self.taught(f"{name}, more of it", short[name], FAST, some, rows) for name in order[:2] if some]
             first = max(both, key=lambda one: one.tried.worth(self.free), default=first)
         self.best = first

@@ -37,6 +37,11 @@ class Judged:
     evidence: bytes = b""
     broken: tuple[Array, Array] = (np.empty(0, np.int64), np.empty(0))  # index, row
     certificate: Json | None = None  # what is proven, as `certify` tells it
+    looked: Array | None = None  # (n,) rows that time allowed to attack; None: all
+
+    def among(self, rows: Array) -> Judged:
+        """On these rows (bool) alone."""
+        return replace(self, right=self.right[rows], stands=self.stands[rows], looked=None)
 
     @property
     def clean(self) -> Rate:
@@ -121,12 +126,17 @@ def judged(target: Target, data: Data, how: How, also: tuple[Array, Array] | Non
     stands[index] = False
     if also is not None and len(also[0]):
         stands[also[0]] &= target.labels(also[1]) == labels[also[0]]
-    return Judged(right, stands, result.as_json(), content, (index, changed))
+    spelt = getattr(result, "spelt", None)  # Of texts, which are attacked one by one.
+    looked = None if spelt is None else np.array([one.looked or not one.right for one in spelt], bool)
+    return Judged(right, stands, result.as_json(), content, (index, changed), looked=looked)
 
 
 def prove(before: Judged, old: Target, new: Target, data: Data, how: How) -> Proof:
     """The new model judged, beside the old one; then certificates for both, with what is left of the time."""
     after = judged(new, data, replace(how, budget=how.budget.part(1 - PROVING)), before.broken)
+    if before.looked is not None and after.looked is not None:  # What was not looked at stands for nothing.
+        both = before.looked & after.looked
+        before, after = before.among(both), after.among(both)
     after = replace(after, certificate=_certified(new, data, replace(how, budget=how.budget.part(0.6)), after))
     before = replace(before, certificate=_certified(old, data, replace(how, budget=how.budget.part(0.8)), before))
     return Proof(before, after, accuracies(old, new, data))

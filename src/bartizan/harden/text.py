@@ -2,7 +2,8 @@
 
     spelling     letters beyond ASCII are reduced or left out where the corpus is ASCII: invisible characters and
                  look-alikes that stand for accents lose their hold
-    worst edits  of two classes: a linear model of words, fitted for the worst that as many edits can do (see `words`)
+    pieces       of two classes: a linear model of pieces of words, fitted for the worst spelling (see `letters`)
+    words        of two classes: a linear model of words, fitted for the worst that as many edits can do (see `words`)
     copies       the given pipeline on copies that are misspelt, or that hold words which speak for other classes
 
 Everything is scikit-learn's own, so the hardened model is one skops file with nothing of ours in it.
@@ -23,14 +24,17 @@ from bartizan.assess.evasion.wording import edited, worded
 from bartizan.assess.how import How
 from bartizan.assess.target import Array, Target
 from bartizan.core.errors import UsageError
+from bartizan.harden import letters
 from bartizan.harden.choosing import FREE, Tried
 from bartizan.harden.hardening import Made
-from bartizan.harden.words import STEPS, fit
+from bartizan.harden.words import STEPS, Fitted, fit
 
 COPIES = 4
 HELD, MOST_HELD = 0.15, 120
 MOST_TEXTS = 40_000
 MOST_WORDS = 50_000
+LETTERS = 3
+SPELT = 6000  # texts whose words are spelt in every way: a second or two for each thousand
 SPEAKING = 200  # words for each class
 ASCII_SHARE = 0.995
 
@@ -55,7 +59,7 @@ def harden_text(
     choosing = replace(data, x_test=x[order[:held]], y_test=y[order[:held]])
     rest = order[held:][:MOST_TEXTS]
     texts, labels = x[rest], y[rest]
-    part = seconds / 4
+    time, part = Budget(seconds), seconds / 6
 
     def judge(name: str, one: Target) -> Tried:
         told = replace(how, budget=Budget(part), rows=held, progress=lambda text: None)
@@ -72,10 +76,11 @@ def harden_text(
     ways = [("the given pipeline on edited copies", _given)]
     if target.classes == 2:
         ways.insert(0, ("a linear model of words fitted for the worst edits", _for_the_worst))
+        ways.insert(0, ("a linear model of pieces of words fitted for the worst spelling", _for_the_worst_spelling))
     for name, way in ways:
-        if best is not None and (how.budget.left < part or stopped()):
+        if best is not None and (time.left < 2.5 * part or stopped()):
             break
-        made = way(model, texts, labels, how, chance)
+        made = way(model, texts, labels, replace(how, budget=time), chance)
         one = of_estimator(made, target.name, "", texts[:8])
         result = judge(name, one)
         tried.append(result)
@@ -106,20 +111,44 @@ def _made(best: tuple[Any, Target, Tried], tried: Sequence[Tried], rows: int) ->
     return Made({"hardened.skops": content}, opened, f"text model: {best[2].name}", details, notes)
 
 
+def _for_the_worst_spelling(model: Any, texts: Array, labels: Array, how: How, chance: np.random.Generator) -> Any:
+    """Pieces of up to three letters within words, counted, capitals kept: no edit changes those."""
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.pipeline import make_pipeline
+
+    reads = CountVectorizer(
+        analyzer="char_wb", ngram_range=(1, LETTERS), strip_accents=_accents(texts), lowercase=False,
+        min_df=min(3, max(1, len(texts) // 100)), max_features=MOST_WORDS,
+    )  # fmt: skip
+    texts, labels = texts[:SPELT], labels[:SPELT]
+    reads.fit(list(texts))
+    allowed = np.array([int(how.eps * len(worded(text).words) + 1e-9) for text in texts])
+    found = letters.fit(
+        letters.spellings(reads, texts), np.where(labels == 1, 1.0, -1.0), allowed, 0.3 * how.budget.left
+    )
+    return make_pipeline(reads, _linear(found))
+
+
 def _for_the_worst(model: Any, texts: Array, labels: Array, how: How, chance: np.random.Generator) -> Any:
     """Which words there are, and a linear model (see `words`)."""
     from sklearn.feature_extraction.text import CountVectorizer
-    from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
     reads = CountVectorizer(binary=True, strip_accents=_accents(texts), min_df=2, max_features=MOST_WORDS)
     present = reads.fit_transform(list(texts)).tocsr()
     allowed = np.array([int(how.eps * len(worded(text).words) + 1e-9) for text in texts])
     found = fit(present, np.where(labels == 1, 1.0, -1.0), allowed, chance)
+    return make_pipeline(reads, _linear(found))
+
+
+def _linear(found: Fitted) -> Any:
+    """scikit-learn's own model with these weights."""
+    from sklearn.linear_model import LogisticRegression
+
     linear = LogisticRegression()
     linear.coef_, linear.intercept_ = found.weights[None], np.array([found.bias])
     linear.classes_, linear.n_features_in_, linear.n_iter_ = np.array([0, 1]), len(found.weights), np.array([STEPS])
-    return make_pipeline(reads, linear)
+    return linear
 
 
 def _given(model: Any, texts: Array, labels: Array, how: How, chance: np.random.Generator) -> Any:
