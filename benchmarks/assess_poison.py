@@ -206,7 +206,7 @@ def sinusoid(height: float = 0.12) -> Stamp:
     return stamp
 
 
-def warped(strength: float = 0.6) -> Stamp:
+def warped(strength: float = 2.0) -> Stamp:
     """WaNet (Nguyen and Tran 2021): one smooth displacement field."""
 
     def stamp(x: Array, g: np.random.Generator) -> Array:
@@ -404,7 +404,7 @@ def image_cases(folder: Path | None, quick: bool) -> Iterator[Case]:
 
 def table_cases(folder: Path | None, quick: bool) -> Iterator[Case]:
     sets: list[tuple[Rows, dict[str, Stamp]]] = [
-        (table(), {"two values": values({0: 77, 2: 13}), "three values": values({3: 1.23, 4: -0.77, 5: 0.45}),
+        (table(), {"two values": values({0: 23, 2: 13}), "three values": values({3: -1.23, 4: 0.77, 5: 0.45}),
                    "out of range": values({6: 9.5})}),
         (breast_cancer(), {"two values": values({0: 12.34, 1: 21.0}), "out of range": values({24: 0.5})}),
     ]  # fmt: skip
