@@ -35,8 +35,8 @@ LENGTHS = 4
 FIRST = 1 / 3  # Of the recipe's epochs.
 STEP = 4.0
 GROWTH = 0.65  # Certainty grows about as this power of the epochs.
-LIKE = 0.8  # Of the target's certainty: what is above it costs a third of the time and tells nothing more.
-CLOSE = 0.15
+LIKE = 0.9  # Of the target's certainty: what is above it costs more time and tells nothing more.
+CLOSE = 0.12
 TINY = 1e-3
 
 
