@@ -186,6 +186,6 @@ def answer_of(net: Any) -> Any:
 
     def answer(x: Array) -> Array:
         with torch.no_grad():
-            return np.asarray(net(torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))).double().numpy())
+            return np.asarray(net(torch.from_numpy(np.require(x, np.float32, ["C", "W"]))).double().numpy())
 
     return answer
