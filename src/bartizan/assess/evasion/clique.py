@@ -186,8 +186,10 @@ def _joined(part: Company, pairs: list[tuple[int, int]]) -> Company:
     meets = meets[:, left] & meets[:, right]
     value = part.value[left] + np.where(np.arange(at) < lone, 0.0, part.value[right])
     second = np.where((np.arange(at) < lone)[:, None], -1, part.names[right])
+    names = np.sort(np.hstack([part.names[left], second]), axis=1)
+    names = names[:, (names >= 0).any(axis=0)]  # As wide as needed: each merging doubles it otherwise.
     # Leaves of one merged tree share no point unless they are the same.
-    return Company(value, meets, np.array(starts), np.hstack([part.names[left], second]))
+    return Company(value, meets, np.array(starts), names)
 
 
 def _choice(part: Company, best: Array, sizes: Array) -> int:
