@@ -101,12 +101,14 @@ def _reach(x: Array, eps: Array, sign: int) -> Array:
     """The farthest float32 on one side that is within eps, whoever subtracts."""
     end = (x.astype(np.float64) + sign * eps).astype(np.float32)
     toward = np.full_like(end, -sign * np.inf)
+    # Near zero float32 is finer than a difference that is about eps: steps of its own would never get there.
+    back = (-sign * np.spacing(eps.astype(np.float32))).astype(np.float32)
     for _ in range(4):
         over = np.abs(end.astype(np.float64) - x) > eps
         over |= np.abs(end - x.astype(np.float32)).astype(np.float64) > eps
         if not over.any():
             break
-        end = np.where(over, np.nextafter(end, toward), end)
+        end = np.where(over, np.nextafter(end + back, toward), end)
     # Far from zero a float32 may be coarser than eps: then the value stays as it is.
     over = np.abs(end - x.astype(np.float32)).astype(np.float64) > eps
     return np.where(over, x.astype(np.float32), end)

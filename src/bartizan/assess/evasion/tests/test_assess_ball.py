@@ -22,6 +22,16 @@ def test_a_corner_of_the_ball_is_inside_in_both_precisions(rows: np.ndarray, eps
         assert np.abs(np.abs(end.astype(np.float64) - rows)).max() > eps * 0.999 - 1e-12
 
 
+@pytest.mark.parametrize("eps", [0.1, 8 / 255, 0.3])
+def test_no_value_is_held_still_not_even_where_the_end_is_close_to_zero(eps: float) -> None:
+    values = np.concatenate([np.arange(65) / 64, eps * np.linspace(0.9, 1.2, 200), [np.nextafter(np.float32(eps), 1)]])
+    rows = np.stack([values, -values]).astype(np.float32)
+    ball = Ball("linf", eps)
+    for end in ball.box(rows):
+        assert ball.holds(end, rows).all()
+        assert (np.abs(end - rows) > eps * 0.9999).all()
+
+
 @pytest.mark.parametrize(("norm", "eps"), [("linf", 0.1), ("l2", 1.3), ("l0", 5)])
 def test_projecting_anything_gives_a_row_of_the_ball(rows: np.ndarray, norm: str, eps: float) -> None:
     ball = Ball(norm, eps, 0, 1)
