@@ -29,7 +29,7 @@ def examine(subject: Subject, hits: Hits) -> Iterator[Finding | Failure]:
         yield Failure("whether its training data was poisoned could not be measured", RISKS, (place,))
     backdoor = checked.get("backdoor_rows")
     if backdoor:
-        because = f"{_rows(backdoor)} of the training data carry a trigger that, stamped on others, moves the model"
+        because = f"{_rows(backdoor, 'carries', 'carry')} a trigger that, stamped on others, moves the model"
         confidence = LIMITS["backdoor_confidence"]
         yield Finding(BACKDOOR, Severity.CRITICAL, confidence, (place,), because, checked.measures)
     suspected = checked.get("suspected_triggers")
@@ -39,16 +39,17 @@ def examine(subject: Subject, hits: Hits) -> Iterator[Finding | Failure]:
     labels = checked.get("label_rows")
     if labels:
         severity = Severity.MEDIUM if _share(checked, labels) >= LIMITS["medium_label_share"] else Severity.LOW
-        because = f"{_rows(labels)} of the training data look mislabelled"
+        because = f"{_rows(labels, 'looks', 'look')} mislabelled"
         yield Finding(LABELS, severity, LIMITS["label_confidence"], (place,), because, checked.measures)
     outliers = checked.get("outlier_rows")
     if outliers:
-        because = f"{_rows(outliers)} of the training data are like no others"
+        because = f"{_rows(outliers, 'is', 'are')} like no others"
         yield Finding(OUTLIERS, Severity.INFO, LIMITS["outlier_confidence"], (place,), because, checked.measures)
 
 
-def _rows(count: float) -> str:
-    return "1 row" if count == 1 else f"{count:,.0f} rows"
+def _rows(count: float, does: str, do: str) -> str:
+    rows, verb = ("1 row", does) if count == 1 else (f"{count:,.0f} rows", do)
+    return f"{rows} of the training data {verb}"
 
 
 def _share(checked: Checked, count: float) -> float:

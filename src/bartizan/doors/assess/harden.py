@@ -110,6 +110,8 @@ def harden(
     whole = Budget(budget)
     wanted = Options(eps=eps, norm=norm, budget_s=budget, rows=rows, seed=seed, schema=schema)
     with ExitStack() as stack:
+        stack.enter_context(options.bounded_memory())
+        stack.enter_context(options.quiet_libraries())
         say = progress(stack)
         found, target = opened(model, data, say, label, seed, trust=trust, weights=weights, train=train)
         say("", "looking at model and data")

@@ -75,6 +75,8 @@ def own(
 
     whole = Budget(budget)
     with ExitStack() as stack:
+        stack.enter_context(options.bounded_memory())
+        stack.enter_context(options.quiet_libraries())
         say = progress(stack)
         found, target = opened(model, data, say, trust=trust, weights=weights, train=train)
         keys = keys_for(target, found, How(0.0, seed=seed, budget=whole, progress=lambda text: say("own", text)))
