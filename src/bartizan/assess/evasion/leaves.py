@@ -33,8 +33,10 @@ class Space:
     jumps: Array = field(default_factory=lambda: np.zeros(1, bool))
 
     def distance(self, row: Array) -> float:
-        """How far a row is away, in float64."""
+        """How far a row is away, in float64. A value that was only rounded to the row's type has not changed."""
         change = np.nan_to_num(np.abs(row.astype(np.float64) - self.x.astype(np.float64)))
+        if self.norm == "l0" or self.jumps.any():
+            change = np.where(row == self.x.astype(row.dtype), 0.0, change)
         change = np.where(self.jumps & (change > 0), 1.0, change)
         return float(measured(change * self.weight, np.broadcast_to(self.weight, change.shape), self.norm))
 
