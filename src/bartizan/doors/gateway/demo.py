@@ -95,7 +95,7 @@ def passes(stage: Stage, tell: Teller) -> Answer:
     prompt = "Say hello in one short sentence."
     tell.line("you", prompt)
     answer = stage.chat(prompt)
-    tell.line("model", answer.text)
+    tell.line("model", answer.text or f"{answer.status}: {answer.value}")
     tell.expect(answer.status == 200, f"it passed, and its record was on the disk before the answer: {answer.decision}")
     return answer
 

@@ -135,8 +135,10 @@ class Stage:
             time.sleep(0.1)
 
     def _ready(self) -> bool:
+        """Whether it serves, and the local model, which starts beside it, can be asked."""
         try:
-            return self.ask("GET", "/readyz", timeout_s=2).status == 200
+            serves = self.ask("GET", "/readyz", timeout_s=2).status == 200
+            return serves and bool(self.ask("GET", "/v1/models", timeout_s=2).value.get("data"))
         except (OSError, http.client.HTTPException):
             return False
 
