@@ -15,7 +15,7 @@ from bartizan.ledger.checkpoint import Checkpoint, Signer, read_note
 from bartizan.ledger.tree import SIZE, Head, Tree, leaf_hash
 from bartizan.store.connection import SQLITE, FileLayer
 from bartizan.store.lock import FileLock
-from bartizan.store.logfile import BodyRow, LogFile, RecordRow, path_of
+from bartizan.store.logfile import BodyRow, LogFile, RecordRow, path_of, remove
 from bartizan.vault import Vault
 from bartizan.vault.vault import period
 
@@ -81,8 +81,7 @@ class Log:
             }
             return cls(LogFile.create(path, meta, factory), lock, signer, vault, now_us)
         except BaseException:
-            for half in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
-                half.unlink(missing_ok=True)  # it holds no record yet; the next try may have the number
+            remove(path)  # it holds no record yet; the next try may have the number
             lock.release()
             raise
 

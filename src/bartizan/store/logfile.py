@@ -79,16 +79,31 @@ class LogFile:
 
     @classmethod
     def create(cls, path: Path, meta: dict[str, str], factory: FileLayer) -> LogFile:
-        """Begin a log; it is on the disk when this returns."""
-        connection = Connection(path, factory=factory)
-        _prepare(connection)
-        with connection.transaction():
-            for statement in _TABLES.split(";\n"):
-                connection.change(statement)
-            connection.change_many("INSERT INTO meta VALUES (?, ?)", sorted(meta.items()))
-            connection.change(f"PRAGMA application_id={APPLICATION_ID}")
-            connection.change(f"PRAGMA user_version={FORMAT}")
-        return cls(path, connection)
+        """Begin a log; it is on the disk when this returns.
+
+        It is made beside its place and moved there whole: whoever reads meanwhile, or after a crash, sees no half log.
+        """
+        begun = _begun(path)
+        remove(begun)
+        connection = Connection(begun, factory=factory)
+        try:
+            with connection.transaction():
+                for statement in _TABLES.split(";\n"):
+                    connection.change(statement)
+                connection.change_many("INSERT INTO meta VALUES (?, ?)", sorted(meta.items()))
+                connection.change(f"PRAGMA application_id={APPLICATION_ID}")
+                connection.change(f"PRAGMA user_version={FORMAT}")
+        except BaseException:
+            connection.close()
+            remove(begun)
+            raise
+        connection.close()
+        try:
+            begun.rename(path)  # SQLite flushes the folder with the first commit, when it makes the WAL.
+        except OSError as error:
+            remove(begun)
+            raise StoreError(f"{path.name}: cannot be begun: {error.strerror}") from error
+        return cls.open(path, factory)
 
     @classmethod
     def open(cls, path: Path, factory: FileLayer = SQLITE) -> LogFile:
@@ -257,6 +272,17 @@ def _bodies(month: str) -> str:
     if not _BODIES.fullmatch(table):
         raise StoreBroken(f"{month!r} is not a month")
     return table
+
+
+def remove(path: Path) -> None:
+    """Take away a database and what SQLite keeps beside it."""
+    for each in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+        each.unlink(missing_ok=True)
+
+
+def _begun(path: Path) -> Path:
+    """Where a log is made; no name of a log."""
+    return path.with_suffix(".begun")
 
 
 def _prepare(connection: Connection) -> None:

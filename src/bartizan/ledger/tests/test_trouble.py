@@ -180,7 +180,7 @@ def test_a_disk_without_any_room_says_so_to_everyone_who_waits(place: Place) -> 
             holds.append(self)
 
     writer = place.writer(factory=Small)
-    (pages,) = holds[0].execute("PRAGMA page_count").fetchone()
+    (pages,) = holds[-1].execute("PRAGMA page_count").fetchone()
 
     class Told(Small):
         def __init__(self, *args: Any, **kwargs: Any) -> None:  # Any: as above
@@ -188,7 +188,7 @@ def test_a_disk_without_any_room_says_so_to_everyone_who_waits(place: Place) -> 
             self.execute(f"PRAGMA max_page_count={pages + 20}")
 
     writer._factory = Told
-    holds[0].execute(f"PRAGMA max_page_count={pages + 20}")
+    holds[-1].execute(f"PRAGMA max_page_count={pages + 20}")
     kept = 0
     with pytest.raises(StoreFull, match="full"):
         for number in range(10_000):
