@@ -26,6 +26,8 @@ PARTS = {  # shared, not benchmarks
         "load",
         "peer_tools",
         "planted",
+        "poison_attacks",
+        "poison_sets",
         "processes",
         "relay",
         "rounds",
