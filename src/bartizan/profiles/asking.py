@@ -16,18 +16,15 @@ the largest that honest sessions reached. A thief that asks honest rows in an ho
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from math import dist, inf, isfinite
-from operator import mul
+from dataclasses import dataclass
+from math import inf, isfinite
 from statistics import NormalDist, fmean
 
 from bartizan.core.errors import InputError, LimitError
 
 SCHEMA = "bartizan.theft-monitor/1"
 NUMBERS = ("doubt", "strange", "coverage", "growth", "order")
-GAP_US = 30 * 60 * 1_000_000  # So long nobody asks, and the next query begins another session.
 MAX_COLUMNS, MAX_CELLS, MAX_DIMENSIONS, MAX_LENGTH = 4096, 256, 32, 1000
-MAX_ACCOUNTS = 20_000  # Sessions that are held at once; beyond, the one that was quiet longest is let go.
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,44 +74,6 @@ class Profile:
         """Queries of a session, after which another begins."""
         return max(self.usual)
 
-    def point(self, row: Sequence[float]) -> tuple[float, ...]:
-        """Where a row lies. Raises InputError where it has another number of columns, or one that is no number."""
-        if len(row) != self.features:
-            raise InputError(f"has {len(row):,} numbers, the model takes {self.features:,}", "vector")
-        moved = [
-            (row[at] if isfinite(row[at]) else less) - less for at, less in zip(self.columns, self.shift, strict=True)
-        ]
-        return tuple(sum(map(mul, moved, axis)) for axis in self.projection)
-
-
-@dataclass(slots=True)
-class Session:
-    """The queries of one account until a long silence or the longest length."""
-
-    profile: Profile
-    points: list[tuple[tuple[float, ...], int]] = field(default_factory=list)
-    queries: list[Query] = field(default_factory=list)
-    last_us: int = 0
-
-    def add(self, point: tuple[float, ...], scores: Sequence[float]) -> Asking | None:
-        """Takes a query in; what is to be judged at the lengths that honest sessions were measured at, else None."""
-        label, margin = _answer(scores)
-        to_cells = [dist(point, cell) for cell in self.profile.cells]
-        nearest = min(range(len(to_cells)), key=to_cells.__getitem__)
-        distances = [(dist(point, other), same) for other, same in self.points]
-        query = Query(
-            nearest,
-            to_cells[nearest] > self.profile.far,
-            margin < self.profile.close,
-            min((far for far, _ in distances), default=inf),
-            min((far for far, same in distances if same == label), default=inf),
-        )
-        self.points.append((point, label))
-        self.queries.append(query)
-        if len(self.queries) not in self.profile.usual:
-            return None
-        return judged(self.profile, self.queries)
-
 
 @dataclass(frozen=True, slots=True)
 class Asking:
@@ -131,34 +90,10 @@ class Asking:
         """What stands out most."""
         return max(self.deviations, key=lambda one: one[1])
 
-
-@dataclass(slots=True)
-class Sessions:
-    """The sessions of all accounts, each begun anew after a silence, at its longest, or when it was forgotten."""
-
-    profile: Profile
-    begun: int = 0
-    open: dict[str, Session] = field(default_factory=dict)  # the one that was quiet longest first
-
-    def add(
-        self, account: str, time_us: int, row: Sequence[float], scores: Sequence[float], *, is_point: bool = False
-    ) -> Asking | None:
-        """Takes a query in; what is to be judged now, if anything. Raises InputError for a row of another width."""
-        if is_point and len(row) != len(self.profile.projection):
-            raise InputError(f"has {len(row):,} numbers, a point has {len(self.profile.projection)}", "point")
-        point = tuple(row) if is_point else self.profile.point(row)
-        session = self.open.pop(account, None)
-        over = session is not None and (
-            time_us - session.last_us > GAP_US or len(session.queries) >= self.profile.longest
-        )
-        if session is None or over:
-            session = Session(self.profile)
-            self.begun += 1
-        session.last_us = max(session.last_us, time_us)
-        self.open[account] = session
-        while len(self.open) > MAX_ACCOUNTS:
-            del self.open[next(iter(self.open))]
-        return session.add(point, scores)
+    @property
+    def beyond(self) -> bool:
+        """Whether that is more than honest sessions reach."""
+        return bool(self.deviations) and self.largest[1] > self.limit
 
 
 def judged(profile: Profile, queries: Sequence[Query]) -> Asking:
@@ -202,15 +137,6 @@ def normality(values: Sequence[float]) -> float:
         return 0.0  # Always the same distance: nothing that happens by itself.
     both = sum(score * (one - mean) for score, one in zip(scores, sorted(values), strict=True))
     return both**2 / (square * sum(score * score for score in scores))
-
-
-def _answer(scores: Sequence[float]) -> tuple[int, float]:
-    """Label, and how far the likeliest class is above the next; a label alone is sure."""
-    if len(scores) == 1:
-        return int(scores[0]), 1.0
-    label = max(range(len(scores)), key=scores.__getitem__)
-    rest = max(score for at, score in enumerate(scores) if at != label)
-    return label, scores[label] - rest
 
 
 # ---- As a file -------------------------------------------------------------------------------------------------------

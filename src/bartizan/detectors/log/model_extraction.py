@@ -28,11 +28,9 @@ WORDS = {
 def examine(subject: Subject, hits: Hits) -> Iterator[Finding]:
     """What there is to say of a session. Anything else shows nothing."""
     asking = subject.content
-    if not isinstance(asking, Asking) or not asking.deviations:
+    if not isinstance(asking, Asking) or not asking.beyond:
         return
     name, largest = asking.largest
-    if largest <= asking.limit:
-        return
     sure = asking.limit > 0 and largest >= FAR * asking.limit
     yield Finding(
         risk=RISK,

@@ -109,7 +109,7 @@ def _asked(profile: Profile, log: IO[bytes], read: _Read) -> Iterator[tuple[str,
     """Sessions, each time they reach a length that is judged, until one of them passes the limit."""
     from bartizan.core.errors import InputError
     from bartizan.core.subject import Context, Kind, Subject
-    from bartizan.profiles.asking import Sessions
+    from bartizan.profiles.sessions import Sessions
     from bartizan.readers.predictions import MAX_LINE_BYTES, prediction
 
     sessions = Sessions(profile)

@@ -12,7 +12,8 @@ from click.testing import CliRunner
 from bartizan.assess.target import Array
 from bartizan.assess.theft.monitoring import Monitor, Traffic, monitor
 from bartizan.core.errors import InputError
-from bartizan.profiles.asking import Sessions, as_json, from_json, normality
+from bartizan.profiles.asking import as_json, from_json, normality
+from bartizan.profiles.sessions import Sessions
 from bartizan.readers.predictions import prediction
 
 CHANCE = np.random.default_rng(8)
