@@ -16,6 +16,7 @@ def bare(target: Target) -> Target:
     net: Any = target.module() if target.module is not None else None
     if net is None or not hasattr(net, "peeled") or (net.peeled() is net and not net.random):
         return target
+    from bartizan.assess.evasion.softened import Softened
     from bartizan.assess.targets.nets import replace_target
     from bartizan.assess.targets.training import answer_of
 
@@ -23,11 +24,8 @@ def bare(target: Target) -> Target:
     plain = answer_of(inner)
 
     def answer(x: Array) -> Array:
-        calm, inner.mode.calm = inner.mode.calm, True
-        try:
+        with Softened(calm=True):
             return plain(x)
-        finally:
-            inner.mode.calm = calm
 
     made = replace_target(target, answer, target.module, target.refit)
     made.name = target.name

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from math import log2
 from pathlib import Path
@@ -10,7 +12,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import TensorProto, helper, numpy_helper
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
 
 from bartizan.assess.budget import Budget
 from bartizan.assess.data import Data, Form
@@ -166,6 +171,34 @@ def test_a_head_that_rounds_certainty_away_hides_nothing_from_who_holds_the_file
     hidden, seen = (of_label(one.log_probabilities(x), labels)[1] for one in (target, bare(target)))
     assert len(np.unique(hidden.round(1))) < 5 < len(np.unique(seen.round(1)))
     assert (bare(target).labels(x) == labels).all() and bare(target).output is Output.LOGITS
+
+
+def test_nets_of_other_kinds_are_asked_bare_too(tmp_path: Path) -> None:
+    """Of scikit-learn with its softmax, and of torch with chance in it."""
+    chance = np.random.default_rng(0)
+    x = chance.normal(size=(300, 5)).astype(np.float32)
+    fitted = MLPClassifier((8,), max_iter=20, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fitted.fit(x, x[:, 0] > 0)
+    (tmp_path / "mlp.pkl").write_bytes(pickle.dumps(fitted))
+    target = open_target(str(tmp_path / "mlp.pkl"), data=Data(Form.TABLE, "", x_test=x), trust=True)
+    assert bare(target).output is Output.LOGITS and (bare(target).labels(x) == target.labels(x)).all()
+
+    class Noisy(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.last = torch.nn.Linear(5, 3)
+
+        def forward(self, rows: torch.Tensor) -> torch.Tensor:
+            out: torch.Tensor = self.last(rows)
+            return out + torch.randn_like(out)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.jit.script(Noisy()).save(str(tmp_path / "noisy.pt"))
+    noisy = bare(open_target(str(tmp_path / "noisy.pt"), data=Data(Form.TABLE, "", x_test=x), trust=True))
+    assert np.isfinite(noisy.scores(x)).all()
 
 
 def test_a_recipe_begins_short_and_finds_its_length() -> None:
