@@ -96,8 +96,12 @@ class Judge:
 
 
 def name_of(name: str) -> str:
-    """What a model is called in records and clauses: its file's name, without what no name has."""
-    return re.sub(r"[^A-Za-z0-9_.:@+~-]+", "-", name).strip("-")[:128] or "model"
+    """What a model is called in records and clauses: its file's name, without what no name has.
+
+    Letters beyond ASCII are told by their number (`größe.onnx` is `gr~f6~dfe.onnx`), so that two models stay two.
+    """
+    told = "".join(one if one.isascii() else f"~{ord(one):x}" for one in name)
+    return re.sub(r"[^A-Za-z0-9_.:@+~-]+", "-", told).strip("-")[:128] or "model"
 
 
 def facts(assessment: Assessment) -> Json:
@@ -124,5 +128,10 @@ def facts(assessment: Assessment) -> Json:
         },
         "not_measured": sorted(report["not_measured"]),
         "not_trusted": sorted(check for check, one in sections(report).items() if not one.get("trusted", True)),
-        "files": {name: told for name, told in sorted(files_of(report).items()) if name.isascii()},
+        "files": {_ascii(name): told for name, told in sorted(files_of(report).items())},
     }
+
+
+def _ascii(name: str) -> str:
+    """A file's name as a key of a record, which are ASCII: as Python escapes it, so that no two names become one."""
+    return name.encode("unicode_escape").decode("ascii")

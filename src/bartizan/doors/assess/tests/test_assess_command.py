@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from bartizan.__main__ import main
+from bartizan.assess.assessment import Assessment
+from bartizan.doors.assess.judging import facts, name_of
 from bartizan.doors.gateway.demo_models import forest
 from bartizan.ledger.read import records
 
@@ -88,6 +90,17 @@ def test_the_record_holds_digests_versions_and_every_number(here: Path, measured
     assert told["versions"] == report["versions"] and told["files"]["adversarial.npz"]
     assert found[0]["target"] == {"model": "model.txt"} and found[0]["kind"] == "model"
     assert str(here) not in json.dumps(found)
+
+
+def test_names_beyond_ascii_are_in_the_record_and_stay_apart(measured: Path) -> None:
+    report = json.loads((measured / "report.json").read_bytes())
+    names = ["déclencheur.png", "d\\xe9clencheur.png", "引き金.png", "trigger.png"]
+    report["poison"]["files"] = dict.fromkeys(names, "00")
+    told = facts(Assessment(report, (), ()))["files"]
+    assert len(told) == len(names) + len(report["evasion"]["files"])
+    assert all(name.isascii() for name in told) and {"trigger.png", "d\\xe9clencheur.png"} <= told.keys()
+    assert name_of("模型.onnx") != name_of("分类.onnx")
+    assert [name_of("my model.onnx"), name_of("größe.txt")] == ["my-model.onnx", "gr~f6~dfe.txt"]
 
 
 def test_a_clause_over_a_measure_decides(here: Path, tmp_path: Path) -> None:
