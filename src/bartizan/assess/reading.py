@@ -101,9 +101,13 @@ def _of(arrays: Mapping[str, Array], file: str, seed: int, notes: list[str], dig
     if not {"train", "test", "all"} & parts.keys():
         raise UsageError(f"{file} has none of x_train and x_test: it should hold x_train, y_train, x_test and y_test")
     if any(y.dtype.kind in "US" for _, y in parts.values()):
-        every = sorted({str(one) for _, y in parts.values() for one in np.unique(y)})
-        names = tuple(every)
-        parts = {part: (x, np.searchsorted(every, y.astype(str))) for part, (x, y) in parts.items()}
+        told = [y.reshape(-1).astype(str) for _, y in parts.values()]
+        numbers, names = labelled(np.concatenate(told).tolist(), file)
+        each = np.split(numbers, np.cumsum([len(one) for one in told])[:-1])
+        parts = {part: (x, y) for (part, (x, _)), y in zip(parts.items(), each, strict=True)}
+        if names != tuple(map(str, range(len(names)))):
+            first = ", ".join(names[:6])[:120].encode("utf-8", "replace").decode()
+            _say(notes, f"labels are names, which count 0, 1, … in sorted order: {first}")
     read = {part: _part(x, y, f"{file}: {part}", notes) for part, (x, y) in parts.items()}
     shapes = {x.shape[1:] for x, _ in read.values()}
     if len(shapes) > 1:

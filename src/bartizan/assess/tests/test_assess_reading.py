@@ -50,6 +50,17 @@ def test_names_of_labels_are_kept() -> None:
     data = of_arrays({"x_train": IMAGES[:, 0, 0], "y_train": np.array(["b", "a", "c"])[LABELS], "x_test": None})
     assert (data.form, data.classes) == (Form.TABLE, ("a", "b", "c"))
     np.testing.assert_array_equal(data.y_train, np.array([1, 0, 2])[LABELS])
+    assert "sorted order: a, b, c" in data.notes[0]
+
+
+def test_numbers_that_are_written_as_text_are_numbers() -> None:
+    """In the order of texts 10 stands before 2, and of some labels the least need not be 0."""
+    numbers = np.arange(60) % 12
+    data = of_arrays({"x_train": IMAGES, "y_train": numbers[:, None].astype(str),
+                      "x_test": IMAGES[3:6], "y_test": np.array([b"3", b"4", b"5"])})  # fmt: skip
+    np.testing.assert_array_equal(data.y_train, numbers)
+    np.testing.assert_array_equal(data.y_test, [3, 4, 5])
+    assert data.notes == []
 
 
 def test_of_an_array_too_large_the_first_rows_are_read(tmp_path: Path) -> None:
