@@ -2,13 +2,14 @@
 
 Spelling first (look-alikes, invisible characters, typing errors), then words of the user's own corpus that keep the
 same company, then words added that the model takes for the other class (Lowd and Meek 2005, "Good Word Attacks").
-A strength of 0.2 is a fifth of the words, rounded down; a word added counts like a word edited.
+A strength of 0.2 is a fifth of the words, rounded down; a word added counts like a word edited. All texts have their
+first look before any has its second, so that a budget that ends early leaves none without one.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -28,12 +29,16 @@ BEAM = 3  # states kept; 8 found one row more of 300 for twice the time
 POSITIONS = 24  # words of a text that are tried, the ones the model leans on most
 GOOD = 12  # words added, of each class
 VOCABULARY = 600  # words that are asked about one by one
+LOOKS = 2 * len(KINDS) + 1
 MAX_WORDS = 2000  # of a text; longer ones are looked at as far as that
 
 
 @dataclass(slots=True)
 class Spelt:
-    """One text: `row` flips the model by editing `words` of `of` words in the way of `kind`."""
+    """One text: `row` flips the model by editing `words` of `of` words in the way of `kind`.
+
+    `looked`: the first look is over; `searched`: so is the last one that it needs.
+    """
 
     index: int
     right: bool
@@ -43,6 +48,7 @@ class Spelt:
     words: int = 0
     kind: str = ""
     looked: bool = False
+    searched: bool = False
 
     @property
     def distance(self) -> float:
@@ -67,9 +73,13 @@ class Search:
     lead: Callable[[Sequence[str]], Array]
     best: dict[str, list[tuple[float, Move]]] = field(default_factory=dict)
 
-    def fallen(self, moves: Sequence[tuple[float, Move]]) -> list[Move] | None:
-        """The fewest moves that were found to flip the model: the best ones together, then a beam."""
+    def tries(self, moves: Sequence[tuple[float, Move]]) -> Iterator[list[Move] | None]:
+        """The fewest moves that flip the model, or None: of the best ones together, then, with more time, of a beam."""
         ranked = [move for _, move in sorted(moves, key=lambda one: one[0])]
+        yield self._together(ranked)
+        yield self._beam(ranked)
+
+    def _together(self, ranked: Sequence[Move]) -> list[Move] | None:
         once: dict[int, Move] = {}
         for move in ranked:
             once.setdefault(move.at if move.at >= 0 else -1 - len(once), move)
@@ -79,9 +89,7 @@ class Search:
             return None
         leads = self.lead([self.with_(order[: count + 1]) for count in range(most)])
         down = np.flatnonzero(leads < 0)
-        if len(down):
-            return order[: int(down[0]) + 1]
-        return self._beam(ranked)
+        return order[: int(down[0]) + 1] if len(down) else None
 
     def _beam(self, ranked: Sequence[Move]) -> list[Move] | None:
         states: list[list[Move]] = [[]]
@@ -133,24 +141,34 @@ def offered(target: Target, data: Data, texts: Array) -> Offers:
     return Offers(neighbours(corpus), good)
 
 
-def attacked_texts(target: Target, data: Data, how: How) -> list[Spelt]:
-    """Every test text: whether editing no more than the share `how.eps` of its words flips the model."""
+def attacked_texts(
+    target: Target, data: Data, how: How, solved: Callable[[Spelt, Worded, int], None] | None = None
+) -> list[Spelt]:
+    """Every test text: whether editing no more than the share `how.eps` of its words flips the model.
+
+    `solved`: of each text that stands after its first look, before the longer ones.
+    """
     assert data.x_test is not None
     assert data.y_test is not None
     texts, labels = data.x_test[: how.rows], data.y_test[: how.rows]
     right = target.labels(texts) == labels
     offers = offered(target, data, texts)
-    found = []
+    found, open_ = [], []
     for at, (text, label) in enumerate(zip(texts, labels, strict=True)):
         cut = worded(str(text))
-        allowed = int(how.eps * len(cut.words) + 1e-9)
-        one = Spelt(at, bool(right[at]), len(cut.words), allowed)
+        one = Spelt(at, bool(right[at]), len(cut.words), int(how.eps * len(cut.words) + 1e-9))
         found.append(one)
-        if not one.right or how.budget.spent:
-            continue
-        how.progress(f"text {at + 1} of {len(texts)}")
-        _attack(one, Search(cut, allowed, _lead(target, int(label))), int(label), target, offers)
-        one.looked = True
+        if one.right:
+            search = Search(cut, one.allowed, _lead(target, int(label)))
+            open_.append((one, _looks(one, search, int(label), target, offers, solved)))
+    for look in range(1, LOOKS + 1):
+        for one, looks in open_:
+            if how.budget.spent:
+                return found
+            how.progress(f"text {one.index + 1} of {len(texts)}, look {look}")
+            one.searched = next(looks, True)
+            one.looked = True
+        open_ = [(one, looks) for one, looks in open_ if not one.searched]
     return found
 
 
@@ -166,7 +184,15 @@ def _lead(target: Target, label: int) -> Callable[[Sequence[str]], Array]:
     return lead
 
 
-def _attack(one: Spelt, search: Search, label: int, target: Target, offers: Offers) -> None:
+def _looks(
+    one: Spelt,
+    search: Search,
+    label: int,
+    target: Target,
+    offers: Offers,
+    solved: Callable[[Spelt, Worded, int], None] | None,
+) -> Iterator[bool]:
+    """One look after the other, at most `LOOKS`; each says whether it was the last that the text needs."""
     if not one.allowed:
         return
     words = search.text.words[:MAX_WORDS]
@@ -178,12 +204,18 @@ def _attack(one: Spelt, search: Search, label: int, target: Target, offers: Offe
         if more:
             leads = search.lead([search.with_([move]) for move in more])
             moves = _kept([*moves, *zip(leads.tolist(), more, strict=True)])
-        done = search.fallen(moves) if more else None
-        if done is not None:
-            row = search.with_(done)
-            if int(target.labels(np.array([row]))[0]) != label:
-                one.row, one.words, one.kind = row, len(done), kind
-                return
+        for done in search.tries(moves) if more else ():
+            if done is not None:
+                row = search.with_(done)
+                if int(target.labels(np.array([row]))[0]) != label:
+                    one.row, one.words, one.kind = row, len(done), kind
+                    return
+            if solved is not None:
+                solved(one, search.text, label)
+                solved = None
+                if one.row is not None:
+                    return
+            yield False
 
 
 def _moves(kind: str, places: Sequence[int], text: Worded, label: int, offers: Offers) -> list[Move]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,13 +12,13 @@ import orjson
 
 from bartizan.assess.evasion.bags import Fewest, fewest
 from bartizan.assess.evasion.text import KINDS, Spelt, attacked_texts
-from bartizan.assess.evasion.wording import ZERO_WIDTH, worded
+from bartizan.assess.evasion.wording import ZERO_WIDTH, Worded, worded
 from bartizan.assess.measured import Rate, wilson
 
 if TYPE_CHECKING:
     from bartizan.assess.data import Data
     from bartizan.assess.how import How
-    from bartizan.assess.target import Array, Target
+    from bartizan.assess.target import Array, Target, Words
 
 STEPS = (0.25, 0.5, 0.75, 1.0)  # of the strength, on the curve
 NOT_READ = "that an edited text still means the same was not verified by a person"
@@ -36,24 +36,35 @@ class Texts:
     linear: bool
 
     def robust(self, share: float, kinds: tuple[str, ...] = KINDS) -> Rate:
-        """Right, and not flipped by what was tried in these ways."""
+        """Of the texts that were reached: right, and not flipped by what was tried in these ways."""
         fell = {one.index for one in self.spelt if one.row and one.kind in kinds and one.distance <= share + 1e-9}
-        return self._rate(lambda one: one.index not in fell)
+        return _rate(self.reached, lambda one: one.index not in fell)
 
     @property
     def accuracy(self) -> Rate:
         """Right before any edit."""
-        return self._rate(lambda one: True)
+        return _rate(self.spelt, lambda one: True)
+
+    @property
+    def reached(self) -> tuple[Spelt, ...]:
+        """The texts before the first one that time did not allow to look at."""
+        ends = (at for at, one in enumerate(self.spelt) if one.right and not one.looked)
+        return self.spelt[: next(ends, len(self.spelt))]
 
     @property
     def unread(self) -> int:
-        """Texts that time did not allow to look at."""
-        return sum(one.right and not one.looked for one in self.spelt)
+        """Texts that time did not allow to look at: nothing is said of them."""
+        return len(self.spelt) - len(self.reached)
+
+    @property
+    def unfinished(self) -> int:
+        """Texts that stand, and that more time would have looked at again."""
+        return sum(one.right and not one.row and not one.searched for one in self.reached)
 
     @property
     def readable(self) -> Rate:
         """Right, and proven to stay so whichever words become unreadable to the model."""
-        return self._rate(lambda one: one.index in self.fewest and self.fewest[one.index].below >= one.allowed)
+        return _rate(self.reached, lambda one: one.index in self.fewest and self.fewest[one.index].below >= one.allowed)
 
     def as_json(self) -> dict[str, object]:
         """Its section of the report."""
@@ -75,6 +86,7 @@ class Texts:
             "curve": curve,
             "attacks": {kind: sum(one.kind == kind for one in self.spelt) for kind in KINDS},
             "not_looked_at": self.unread,
+            "unfinished": self.unfinished,
             "note": NOT_READ,
             "rejected": 0,
             "warnings": [],
@@ -102,45 +114,60 @@ class Texts:
 
     def measures(self) -> dict[str, float]:
         """Numbers that a policy clause can ask for."""
-        return {"accuracy": self.accuracy.share, "robust_accuracy": self.robust(self.eps).share}
+        robust = self.robust(self.eps)
+        told = {"accuracy": self.accuracy.share}
+        return told | {"robust_accuracy": robust.share} if robust.of else told
 
     def sentence(self) -> str:
         """In one sentence."""
         robust = self.robust(self.eps)
-        late = f"; {self.unread} texts were not looked at in the time given" if self.unread else ""
+        late = f"; the search through {self.unfinished} of them is unfinished" if self.unfinished else ""
+        late += f"; {self.unread} more were not looked at in the time given" if self.unread else ""
         return (
             f"At most {robust.hits} of {robust.of} texts are told right when up to {self.eps:.0%} of their words are "
             f"edited{late}; {NOT_READ}."
         )
 
-    def _rate(self, holds: Callable[[Spelt], bool]) -> Rate:
-        return wilson(sum(one.right and holds(one) for one in self.spelt), len(self.spelt))
+
+def _rate(among: Sequence[Spelt], holds: Callable[[Spelt], bool]) -> Rate:
+    return wilson(sum(one.right and holds(one) for one in among), len(among))
 
 
 def texts(target: Target, data: Data, how: How) -> Texts:
     """Edits the test texts; where the model is linear over counted words, the fewest unreadable ones exactly."""
     assert data.x_test is not None
     assert data.y_test is not None
-    found = attacked_texts(target, data, how)
+    rows, labels = data.x_test[: how.rows], data.y_test[: how.rows]
     model = target.words() if target.words is not None else None
-    solved: dict[int, Fewest] = {}
-    for one in found if model is not None else ():
-        if not one.right or how.budget.spent:
-            continue
-        assert model is not None
-        cut, label = worded(str(data.x_test[one.index])), int(data.y_test[one.index])
-        exact = fewest(model, cut, label)
+    if model is None:
+        return Texts(rows, labels, tuple(attacked_texts(target, data, how)), how.eps, {}, linear=False)
+    exact = _Exact(target, model)
+    found = attacked_texts(target, data, how, exact.solve)
+    for one in found:  # Those that fell at their first look: perhaps fewer words are enough.
+        if one.right and one.looked and one.index not in exact.solved and not how.budget.spent:
+            exact.solve(one, worded(str(rows[one.index])), int(labels[one.index]))
+    return Texts(rows, labels, tuple(found), how.eps, exact.solved, linear=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Exact:
+    """The fewest unreadable words of texts, and rows made of them where they are within the strength."""
+
+    target: Target
+    model: Words
+    solved: dict[int, Fewest] = field(default_factory=dict)
+
+    def solve(self, one: Spelt, cut: Worded, label: int) -> None:
+        exact = fewest(self.model, cut, label)
         if exact is None:
-            continue
-        solved[one.index] = exact
+            return
+        self.solved[one.index] = exact
         if exact.words is None or len(exact.words) > one.allowed or (one.row and one.words <= len(exact.words)):
-            continue
+            return
         # Solved with fewer words than the search needed; the model has the last word.
         row = cut.text({at: _unreadable(cut.words[at]) for at in exact.words})
-        if int(target.labels(np.array([row]))[0]) != label:
+        if int(self.target.labels(np.array([row]))[0]) != label:
             one.row, one.words, one.kind = row, len(exact.words), KINDS[0]
-    rows, labels = data.x_test[: how.rows], data.y_test[: how.rows]
-    return Texts(rows, labels, tuple(found), how.eps, solved, model is not None)
 
 
 def _unreadable(word: str) -> str:

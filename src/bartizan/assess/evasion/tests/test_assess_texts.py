@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, count
 from pathlib import Path
 
 import numpy as np
@@ -138,3 +138,22 @@ def test_words_that_keep_the_same_company_are_neighbours() -> None:
     near = neighbours(lines)
     assert set(near["cat"]) <= {*animals, *verbs, "the", "often"}
     assert set(near["cat"]) & set(animals)
+
+
+def test_a_rate_is_of_the_texts_that_were_reached_and_says_where_the_search_ended() -> None:
+    words = model("l2", 0.1)
+    rng = np.random.default_rng(1)
+    x = np.array([" ".join(rng.choice(WORDS, size=11)) for _ in range(40)])
+    y = scores(words, x).argmax(axis=1)
+    asked = count(1)
+
+    class After25Looks(Budget):
+        @property
+        def spent(self) -> bool:
+            return next(asked) > 25
+
+    found = texts(target(words), Data(Form.TEXT, "", x, y, x, y), How(0.2, budget=After25Looks(60)))
+    assert 0 < found.robust(0.2).of == 40 - found.unread < 40
+    assert found.robust(0.2).hits == found.unfinished > 0
+    assert f"{found.unread} more were not looked at" in found.sentence() and "unfinished" in found.sentence()
+    assert found.measures()["robust_accuracy"] == found.robust(0.2).share
