@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import combinations, count
+import itertools
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -145,7 +146,7 @@ def test_a_rate_is_of_the_texts_that_were_reached_and_says_where_the_search_ende
     rng = np.random.default_rng(1)
     x = np.array([" ".join(rng.choice(WORDS, size=11)) for _ in range(40)])
     y = scores(words, x).argmax(axis=1)
-    asked = count(1)
+    asked = itertools.count(1)
 
     class After25Looks(Budget):
         @property
