@@ -17,6 +17,7 @@ from bartizan.assess.errors import Spent, no_memory
 from bartizan.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from bartizan.assess.budget import Budget
     from bartizan.assess.forest import Forest
 
 Array = NDArray[Any]  # rows first: (n, …)
@@ -103,6 +104,7 @@ class Target:
     gone: str = ""  # why it does not answer any more, where it did before
     cap: int | None = None
     queries: int = 0
+    until: Budget | None = None  # where asking takes long: no question is asked beyond it, which raises Spent
     notes: list[str] = field(default_factory=list)  # what the adapter noticed and the report must say
     batch: int = BATCH
     takes_nan: bool = False  # missing values are numbers like any other to it
@@ -116,6 +118,8 @@ class Target:
             raise Spent(f"{self.name} may be asked {self.cap:,} rows, and was asked {self.queries:,}")
         out, at = np.empty((len(rows), self.classes), np.float64), 0
         while at < len(rows):
+            if self.until is not None and self.until.spent:
+                raise Spent(f"the time to ask {self.name} is over")
             part = rows[at : at + self.batch]
             try:
                 found = self.answer(part)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bartizan.assess.errors import Spent
 from bartizan.assess.evasion import selftests
 from bartizan.assess.evasion.ball import Ball
 from bartizan.assess.evasion.chain import Chain
@@ -37,19 +38,39 @@ UNIT = ("value-range",)  # What no other attack can deal with.
 
 
 def attacked(target: Target, data: Data, how: How, *, images: bool) -> Evasion:
-    """The first rows of x_test under every attack that fits the target."""
+    """The first rows of x_test under every attack that fits the target.
+
+    Raises Spent where it answers not even the first of them. Where it stops later, what was found until then counts.
+    """
     assert data.x_test is not None
     assert data.y_test is not None
-    x = data.x_test[: how.rows]
-    y = np.ascontiguousarray(data.y_test[: how.rows], dtype=np.int64)
+    if target.kind == "http":
+        target.until = how.budget
+    try:
+        return _attacked(target, data, how, images)
+    finally:
+        target.until = None
+
+
+def _attacked(target: Target, data: Data, how: How, images: bool) -> Evasion:
+    assert data.x_test is not None
+    assert data.y_test is not None
+    x, notes = data.x_test[: how.rows], list[str]()
+    scores = _answers(target, np.ascontiguousarray(x, np.float32))
+    if len(scores) < len(x):
+        notes.append(f"{len(scores)} of {len(x)} rows were answered; the others are not part of any share")
+    x = x[: len(scores)]
+    y = np.ascontiguousarray(data.y_test[: len(x)], dtype=np.int64)
     low, high = (min(0.0, float(x.min(initial=0))), max(1.0, float(x.max(initial=1)))) if images else (-np.inf, np.inf)
     rows = Rows(x, y, Ball(how.norm, how.eps, low, high), whole=np.issubdtype(target.dtype, np.integer))
     x = rows.x
     chain = Chain(target, rows, how, np.random.default_rng(how.seed))
-    notes: list[str] = []
-    with one_thread(how.seed):
+    right = np.argmax(scores, axis=1) == y
+    tests: list[Tested] = []
+    reach, mild = None, tuple[tuple[str, Rate], ...]()
+    with one_thread(how.seed), suppress(Spent):
         view, whole = _views(target, x, notes)
-        clean, tests = _looked(chain, view, whole, images)
+        tests += _looked(chain, scores, view, whole, images)
         if how.norm == "l0":
             sparsely(chain, view)
         elif view is not None:
@@ -62,17 +83,25 @@ def attacked(target: Target, data: Data, how: How, *, images: bool) -> Evasion:
             firmer(chain, view)
         rows.audit(target)
         reach = along(chain) if view is None else distances(chain, view)
+        mild = corrupted(target, x, y, chain.rng) if images and not chain.over() else ()
     return Evasion(
-        rows, clean, tuple(chain.attacks.values()), tuple(sorted(tests, key=lambda test: test.passed)),
-        curve(reach, how.eps), corrupted(target, x, y, chain.rng) if images and not chain.over() else (),
-        tuple(notes), not chain.over(),
+        rows, wilson(int(right.sum()), len(right)), tuple(chain.attacks.values()),
+        tuple(sorted(tests, key=lambda test: test.passed)),
+        curve(rows.distance if reach is None else reach, how.eps), mild, tuple(notes), not chain.over(),
     )  # fmt: skip
 
 
-def _looked(chain: Chain, view: View | None, whole: View | None, images: bool) -> tuple[Rate, list[Tested]]:
-    """The rows as they are: which are right, whether answers repeat, and what the scores look like."""
+def _answers(target: Target, x: Array) -> Array:
+    """(k, classes) scores of the first rows: fewer than there are where the target stops answering."""
+    parts: list[Array] = []
+    with suppress(Spent):
+        parts.extend(target.scores(x[at : at + target.batch]) for at in range(0, len(x), target.batch))
+    return np.concatenate(parts) if parts else target.scores(x[:1])
+
+
+def _looked(chain: Chain, scores: Array, view: View | None, whole: View | None, images: bool) -> list[Tested]:
+    """The rows as they are: whether answers repeat, what the scores look like. Those that are wrong have fallen."""
     target, rows = chain.target, chain.rows
-    scores = target.scores(rows.x)
     few = scores[: selftests.PROBE]
     again = target.scores(rows.x[: selftests.PROBE])
     if selftests.differs(few, again):  # By chance, or by the rows beside them? The same batch tells.
@@ -84,10 +113,9 @@ def _looked(chain: Chain, view: View | None, whole: View | None, images: bool) -
             first, second = (leads(log_probabilities(one, target.output), rows.y[: len(few)]) for one in (few, again))
             noise = float(np.nan_to_num(np.std(first - second))) / 2**0.5 / view.scale
             rows.need[:] = np.clip(SURELY * noise, CLEAR, FIRM)
-    right = np.argmax(scores, axis=1) == rows.y
-    wrong = np.flatnonzero(~right)
+    wrong = np.flatnonzero(np.argmax(scores, axis=1) != rows.y)
     rows.fell(target, wrong, rows.x[wrong], CLEAN)
-    return wilson(int(right.sum()), len(right)), [
+    return [
         selftests.random_answers(few, again, tuple(chance)),
         selftests.value_range(rows.x, images),
         selftests.saturated_scores(target, few),

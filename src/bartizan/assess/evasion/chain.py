@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 RESERVE = 4  # queries of each row that attacks leave for fresh looks and for tests of the evaluation
 
 
+LOOKING = 0.2  # of the time, the same, where each question takes long
+
+
 @dataclass(slots=True)
 class Attack:
     """One attack, for the report. `passes`: rows through the torch copy; `queries`: rows asked of the model."""
@@ -62,9 +65,11 @@ class Chain:
     asked: int = 0  # queries of a row that it had until then
 
     def over(self) -> bool:
-        """Time is up, or what is left of the queries is needed to look at what fell."""
-        cap = self.target.cap
-        return self.how.budget.spent or (cap is not None and cap - self.target.queries < RESERVE * len(self.rows.x))
+        """Time is up, nobody answers, or what is left of time or queries is needed to look at what fell."""
+        budget, target = self.how.budget, self.target
+        if target.gone or budget.left <= (LOOKING * budget.seconds if target.until is not None else 0.0):
+            return True
+        return target.cap is not None and target.cap - target.queries < RESERVE * len(self.rows.x)
 
     def climbs(
         self,

@@ -7,10 +7,12 @@ at random it has to in 18 of 20 looks. What does not is rejected, counted, and a
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from bartizan.assess.errors import Spent
 from bartizan.assess.evasion.ball import Ball
 from bartizan.assess.target import Array, Target
 
@@ -119,23 +121,29 @@ class Rows:
         return self.x[index] + np.trunc(made - self.x[index]) if self.whole else made
 
     def _seen(self, target: Target, made: Array, index: Array) -> Array:
+        """Whether each falls in fresh looks. Where the target stops answering, rows that it saw often enough count."""
         if not len(made):
             return np.zeros(0, bool)
+        if self.looks == 1:
+            return self._alone(target, made, self.y[index])
         y = self.y[index]
         wrong = misled(target.scores(made), y).astype(np.int64)
-        alone = wrong > 0 if self.looks == 1 else np.ones(len(made), bool)
-        single = np.zeros(len(made), np.int64)
-        for one in np.flatnonzero(alone):
-            single[one] = misled(target.scores(made[one : one + 1]), y[one : one + 1])[0]
-        if self.looks == 1:
-            return np.asarray((wrong + single) == 2)
-        wrong += single
+        for one in range(len(made)):
+            wrong[one] += misled(target.scores(made[one : one + 1]), y[one : one + 1])[0]
         for _ in range(self.looks - 2):
             wrong += misled(target.scores(made), y)
         enough = wrong >= self.looks * (ENOUGH / LOOKS)
         self.falls[index[enough]] = wrong[enough]
         self.shaky[index] |= (wrong > 0) & ~enough
         return np.asarray(enough)
+
+    def _alone(self, target: Target, made: Array, y: Array) -> Array:
+        """(n,) whether each falls in a batch and alone."""
+        fell = np.zeros(len(made), bool)
+        with suppress(Spent):
+            for one in np.flatnonzero(misled(target.scores(made), y)):
+                fell[one] = misled(target.scores(made[one : one + 1]), y[one : one + 1])[0]
+        return fell
 
 
 def leads(scores: Array, y: Array) -> Array:

@@ -24,13 +24,15 @@ from urllib.parse import SplitResult, urlsplit
 import numpy as np
 import orjson
 
+from bartizan.assess.budget import Budget
 from bartizan.assess.data import Data, Form
-from bartizan.assess.errors import Gone
+from bartizan.assess.errors import Gone, Spent
 from bartizan.assess.target import Array, Output, Target
 from bartizan.assess.targets.answers import Answers, columns, understood
 from bartizan.assess.targets.opening import class_count, some_rows
 from bartizan.core.errors import UsageError
 
+LEAST_S = 0.01  # A connection gets that long.
 LONG_S = 2.0  # A wait that is worth telling.
 MAX_ANSWER = 64 * 1024 * 1024
 PROBE = 16
@@ -82,10 +84,10 @@ def open_http(url: str, data: Data | None, endpoint: Endpoint) -> Target:
 
     def answer(x: Array) -> Array:
         try:
-            return client.columns(x, answers)
-        except Gone as error:
-            target.gone = str(error)
-            raise
+            return client.columns(x, answers, target.until)
+        except (Gone, UsageError) as error:  # It answered before: what was found until now counts.
+            target.gone = client.gone = str(error)
+            raise Gone(str(error)) from None
 
     target = Target(
         name=client.name, kind="http", digest=hashlib.sha256(url.encode()).hexdigest(), shape=tuple(rows.shape[1:]),
@@ -151,35 +153,36 @@ class _Client:
         self.answered = False
         self.gone = ""
 
-    def columns(self, x: Array, answers: Answers) -> Array:
-        """(n, classes) of what the endpoint says about rows."""
-        raw = self.ask(x)
+    def columns(self, x: Array, answers: Answers, until: Budget | None = None) -> Array:
+        """(n, classes) of what the endpoint says about rows, waited for no longer than `until`."""
+        raw = self.ask(x, until)
         found = columns(raw, answers)
         if found.shape != (len(x), answers.classes):
             raise UsageError(f"{self.name} answers {found.shape} for {len(x)} rows of {answers.classes} classes")
         return found
 
-    def ask(self, x: Array) -> Any:
+    def ask(self, x: Array, until: Budget | None = None) -> Any:
         """The scores or labels in the answer, as an array."""
         rows = [str(one) for one in x] if x.dtype == object else np.ascontiguousarray(x)
         body = orjson.dumps(filled(self.template, rows), option=orjson.OPT_SERIALIZE_NUMPY)
-        return found_in(self._posted(body), self.endpoint.answer, len(x), self.classes, self.name)
+        return found_in(self._posted(body, until), self.endpoint.answer, len(x), self.classes, self.name)
 
-    def _posted(self, body: bytes) -> Any:
+    def _posted(self, body: bytes, until: Budget | None) -> Any:
         """The JSON of the answer; waits where the server asks for it, and tries again where it fails.
 
-        Raises Gone where it does not answer any more: who did so once is not asked again.
+        Raises Gone where it does not answer any more, who did so once is not asked again; Spent where time is over.
         """
         if self.gone:
             raise Gone(self.gone)
         clock, said, tries = self.endpoint.clock, "does not answer", 0
-        until = clock() + self.endpoint.patience_s
+        end = clock() + self.endpoint.patience_s
         while tries < self.endpoint.tries:
             self._keep_to_the_rate()
             wait, tries = min(0.25 * 2**tries, 8.0), tries + 1
             try:
-                status, retry, content = self._once(body)
+                status, retry, content = self._once(body, until)
             except (OSError, http.client.HTTPException) as error:
+                _in_time(until, self.name)
                 said = "does not answer in time" if isinstance(error, TimeoutError) else "breaks off"
                 said = "cannot be reached" if isinstance(error, ConnectionRefusedError | gaierror) else said
             else:
@@ -193,7 +196,8 @@ class _Client:
                     said = f"fails ({status})"
                 else:
                     raise UsageError(f"{self.name} {_meaning(status)}")
-            if clock() + wait > until:
+            _in_time(until, self.name, wait)
+            if clock() + wait > end:
                 break
             if tries < self.endpoint.tries:
                 self.endpoint.wait(wait)
@@ -209,10 +213,11 @@ class _Client:
             self.endpoint.wait(self.next - now)
         self.next = max(now, self.next) + 1 / self.endpoint.rate
 
-    def _once(self, body: bytes) -> tuple[int, str | None, bytes]:
+    def _once(self, body: bytes, until: Budget | None) -> tuple[int, str | None, bytes]:
         """Status, Retry-After and content of one request, on a connection of its own."""
-        connection = self._connection()
-        late = Timer(self.endpoint.patience_s, _hang_up, (connection,))  # Whoever answers a byte at a time, too.
+        longest = self.endpoint.patience_s if until is None else min(self.endpoint.patience_s, until.left)
+        connection = self._connection(min(self.endpoint.timeout_s, max(longest, LEAST_S)))
+        late = Timer(longest, _hang_up, (connection,))  # Whoever answers a byte at a time, too.
         late.daemon = True
         late.start()
         target = (self.place.path or "/") + (f"?{self.place.query}" if self.place.query else "")
@@ -230,8 +235,8 @@ class _Client:
             raise UsageError(f"{self.name} answers more than {MAX_ANSWER:,} bytes")
         return response.status, response.getheader("Retry-After"), content
 
-    def _connection(self) -> http.client.HTTPConnection:
-        host, timeout = self.place.hostname or "", self.endpoint.timeout_s
+    def _connection(self, timeout: float) -> http.client.HTTPConnection:
+        host = self.place.hostname or ""
         if self.place.scheme == "https":
             context = ssl.create_default_context()
             return http.client.HTTPSConnection(host, self.place.port, timeout=timeout, context=context)
@@ -242,6 +247,12 @@ class _Client:
             return orjson.loads(content)
         except orjson.JSONDecodeError:
             raise UsageError(f"{self.name} answers something that is not JSON") from None
+
+
+def _in_time(until: Budget | None, name: str, wait: float = 0.0) -> None:
+    """Raises Spent where no time is left for another question after so many seconds."""
+    if until is not None and until.left <= wait:
+        raise Spent(f"the time to ask {name} is over")
 
 
 def _hang_up(connection: http.client.HTTPConnection) -> None:

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from bartizan.assess.budget import Budget
 from bartizan.assess.data import Data, Form
+from bartizan.assess.errors import Gone, Spent
 from bartizan.assess.evasion import hopskipjump, rays, sparse, square
 from bartizan.assess.evasion.ball import Ball
 from bartizan.assess.evasion.corruptions import corrupted
@@ -128,6 +130,35 @@ def test_a_cap_on_queries_holds_and_what_was_found_counts() -> None:
     assert target.queries <= 3000
     assert result.rows.fallen.sum() > 0
     assert (scores(result.rows.found[result.rows.fallen]).argmax(axis=1) != LABELS[result.rows.fallen]).all()
+
+
+@pytest.mark.parametrize(("asked", "rows", "found"), [(30, 24, 0), (700, 40, 1), (2500, 40, 3)])
+def test_who_stops_answering_leaves_what_was_found(asked: int, rows: int, found: int) -> None:
+    target = black()
+    answers, target.batch = target.answer, 8
+
+    def answer(x: Array) -> Array:
+        if target.queries + len(x) > asked:
+            target.gone = "it went away"
+            raise Gone(target.gone)
+        return answers(x)
+
+    target.answer = answer
+    result = measure(target, DATA, How(eps=0.08, rows=40))
+    assert isinstance(result, Evasion)
+    fell = result.rows.fallen
+    assert len(fell) == rows
+    assert found <= fell.sum() <= exact(0.08)
+    assert (scores(result.rows.found[fell]).argmax(axis=1) != LABELS[:rows][fell]).all()
+    assert not result.finished
+    assert "unfinished" in result.sentence()
+
+
+def test_who_never_answers_is_not_measured() -> None:
+    target = black()
+    target.until = Budget(0)
+    with pytest.raises(Spent, match="time to ask"):
+        measure(target, DATA, How(eps=0.08, rows=40))
 
 
 def test_natural_changes_are_rates_of_their_own() -> None:
