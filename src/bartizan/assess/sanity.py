@@ -77,6 +77,8 @@ def _check_part(name: str, x: Array, y: Array, data: Data, target: Target) -> No
         )
     if name != "pool" and low == high:
         raise UsageError(f"all {name} rows have the label {low}: there is nothing to tell apart")
+    if name == "test" and (np.diff(y) >= 0).all():
+        _note(data, "the test rows lie in the order of their labels, and the first ones are attacked: shuffle them")
     if data.form is not Form.TEXT:
         _check_numbers(name, x, data, target)
 

@@ -42,6 +42,13 @@ def test_a_model_that_fits_its_data_passes() -> None:
     assert given.notes == [] and model.notes == []
 
 
+def test_rows_in_the_order_of_their_labels_are_named() -> None:
+    order = np.argsort(Y, kind="stable")
+    given = data(x_test=X[order], y_test=Y[order])
+    check(given, target())
+    assert "order of their labels" in given.notes[0]
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
