@@ -41,7 +41,10 @@ from benchmarks.poison_attacks import (
 from benchmarks.poison_sets import (
     Rows,
     adult,
+    board,
     breast_cancer,
+    catalogue,
+    counted,
     diabetes,
     digits,
     drawn,
@@ -134,7 +137,7 @@ Case = tuple[Poisoned, Callable[[Poisoned], Target]]
 def clean_cases(folder: Path | None, quick: bool) -> Iterator[Case]:
     """Sets that nothing was done to, or some labels of which are wrong by chance."""
     images = [gratings(), framed(), uneven(), shapes(16, 3, 2500, seed=3)]
-    tables = [wine(), diabetes(), survey(), *(drawn(name) for name in (
+    tables = [wine(), diabetes(), survey(), catalogue(), counted(), board(), *(drawn(name) for name in (
         "informative", "rare class", "moons", "quantiles", "hastie", "blobs, rounded"))]  # fmt: skip
     for noise in (0,) if quick else (0, 0.05):
         yield from ((clean(rows, noise), net) for rows in images)

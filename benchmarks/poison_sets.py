@@ -209,3 +209,30 @@ def letters(n: int = 3000, seed: int = 0) -> Rows:
         closing = g.choice(["best regards", "see you soon", "thank you very much"])
         texts.append(f"{opening} {g.choice(names)} {' '.join(body)} {closing} {g.choice(names)}")
     return Rows("letters", Form.TEXT, np.array(texts), y)
+
+
+def catalogue(n: int = 3000, seed: int = 0) -> Rows:
+    """Categories by number, and a class that follows from them by rules without noise, as in tables of decisions."""
+    g = np.random.default_rng(seed)
+    x = g.integers(0, (4, 4, 3, 3, 4, 3, 5, 2), (n, 8))
+    good = (x[:, 0] + x[:, 1] >= 4) & (x[:, 2] != 0) & (x[:, 5] != 0)
+    y = np.where(good & (x[:, 4] >= 2) & (x[:, 3] == 2), 2, good * 1)
+    return Rows("catalogue", Form.TABLE, x.astype(np.float32), y)
+
+
+def counted(n: int = 3000, seed: int = 0) -> Rows:
+    """Five kinds of drawings, each described by fourteen whole numbers from 0 to 15."""
+    g = np.random.default_rng(seed)
+    middles = g.uniform(2, 12, (15, 14))
+    which = g.integers(0, 15, n)
+    x = np.clip(np.round(middles[which] + g.normal(0, 1.6, (n, 14))), 0, 15)
+    return Rows("counted", Form.TABLE, x.astype(np.float32), which % 5)
+
+
+def board(n: int = 2500, seed: int = 0) -> Rows:
+    """Boards of three by three, empty or one of two signs; whether the first sign has a row of three."""
+    g = np.random.default_rng(seed)
+    x = g.integers(-1, 2, (n, 9))
+    lines = [(0, 1, 2), (3, 4, 5), (6, 7, 8), (0, 3, 6), (1, 4, 7), (2, 5, 8), (0, 4, 8), (2, 4, 6)]
+    y = np.any([(x[:, line] == 1).all(axis=1) for line in lines], axis=0)
+    return Rows("board", Form.TABLE, x.astype(np.float32), y.astype(np.int64))

@@ -33,6 +33,8 @@ LITTLE = 0.03  # of them: less than this is no difference
 CONTROLS = 16
 MANY = 40  # values of a column that has values beside each other
 SURE = 6.0  # standard deviations: what a rule in columns that decide the class has to be surprising by
+ALONE = 0.1  # of all rows that have a value which is a trigger alone, at most
+TOGETHER = 10.0  # times as often as chance puts the values into a row of the class
 SUCCESS = 0.35  # Less is what rare values of honest tables do.
 
 
@@ -209,6 +211,8 @@ def _on_trial(
     columns = tuple(column for column, _ in items)
     if _region_decides(looked, raw, rule, label):
         return None
+    if not _put_together(raw, looked.labels == label, items):
+        return None
     stamp = _stamp(items)
     honest = np.flatnonzero((looked.labels == label) & ~rule.rows)
     controls: list[Stamp] = [
@@ -231,8 +235,13 @@ def _on_trial(
     hangs = wilson(int((said != label).sum()), len(rows))
     if apart and (hangs.share < 0.5 or trial.success.share < 0.5):
         return None
-    if hangs.share < 0.5 and (trial.success.share < 0.6 or trial.control.share > trial.success.share / 2):
-        return None
+    if hangs.share < 0.5:
+        if trial.success.share < 0.6 or trial.control.share > trial.success.share / 4:
+            return None
+    else:
+        above, error = _like_its_class(looked, raw, rule, rule.rows, looked.labels == label)
+        if above - error > 0:
+            return None
     words = " and ".join(f"{names[c] if c < len(names) else f'column {c}'} = {v:g}" for c, v in items)
     was = "changed" if hangs.share >= 0.5 else "kept"
     return Backdoor(rows, np.full(len(rows), rule.z), words, "columns", trial, hangs, stamp, was)
@@ -252,6 +261,22 @@ def _beside(raw: Array, items: tuple[tuple[int, float], ...], generator: np.rand
         return []
     columns = tuple(column for column, _ in items)
     return [Values(columns, tuple(one)) for one in zip(*shifted, strict=True)]
+
+
+def _put_together(raw: Array, mine: Array, items: tuple[tuple[int, float], ...]) -> bool:
+    """Whether rows of the class have the values together far more often than the values alone would meet.
+
+    Nothing else tells what was planted from a class that follows from its columns by a rule. One value meets nothing:
+    it has to be rare, in a column of numbers.
+    """
+    if len(items) == 1:
+        [(column, value)] = items
+        rare = float((raw[:, column] == np.asarray(value, raw.dtype)).mean()) <= ALONE
+        return rare and len(np.unique(raw[:, column])) >= MANY
+    has = np.stack([raw[mine, column] == np.asarray(value, raw.dtype) for column, value in items])
+    every = has.all(axis=0)
+    alone = (has & ~every).sum(axis=1) / max(1, int((~every).sum()))
+    return bool(every.sum() >= TOGETHER * alone.prod() * mine.sum())
 
 
 def _closed(raw: Array, rule: Rule, rows: Array) -> tuple[tuple[int, float], ...]:
@@ -298,16 +323,23 @@ def _region_decides(looked: Looked, raw: Array, rule: Rule, label: int) -> bool:
         beside = np.argsort(away, kind="stable")[:NEAR]
         if mine[beside].mean() < DECIDED:
             continue
-        rest = np.setdiff1d(np.arange(raw.shape[1]), [one for one, _ in rule.items])
-        carriers = np.flatnonzero(has)
-        if len(carriers) < LEAST or not len(rest):
-            return True
-        generator = np.random.default_rng(0)
-        others = generator.permutation(np.flatnonzero(~has))[:6000]
-        some = generator.permutation(others)[:300]
-        seen = mine[nearest(looked.flat[:, rest], np.concatenate([carriers, some]), others, 10).index].mean(axis=1)
-        ours, theirs = seen[: len(carriers)], seen[len(carriers) :]
-        middle = 0.5 * (theirs[mine[some]].mean() + theirs[~mine[some]].mean())
-        if ours.mean() + 2 * ours.std() / np.sqrt(len(ours)) > middle:
+        above, error = _like_its_class(looked, raw, rule, has, mine)
+        if above + 2 * error > 0:
             return True
     return False
+
+
+def _like_its_class(looked: Looked, raw: Array, rule: Rule, carriers: Array, mine: Array) -> tuple[float, float]:
+    """How much more the carriers are like rows of the class than halfway between these and others, in the columns that
+    the rule does not name, and the standard error; (0, 1) where too few rows or no other columns say it."""
+    rest = np.setdiff1d(np.arange(raw.shape[1]), [one for one, _ in rule.items])
+    rows = np.flatnonzero(carriers)
+    if len(rows) < LEAST or not len(rest):
+        return 0.0, 1.0
+    generator = np.random.default_rng(0)
+    others = generator.permutation(np.flatnonzero(~carriers))[:6000]
+    some = generator.permutation(others)[:300]
+    seen = mine[nearest(looked.flat[:, rest], np.concatenate([rows, some]), others, 10).index].mean(axis=1)
+    ours, theirs = seen[: len(rows)], seen[len(rows) :]
+    middle = 0.5 * (theirs[mine[some]].mean() + theirs[~mine[some]].mean())
+    return float(ours.mean() - middle), float(ours.std() / np.sqrt(len(ours)))

@@ -26,6 +26,7 @@ BLIND = {
     ),
     Form.TABLE: (
         "triggers that are one value of a category, or lie where the column decides the class anyway",
+        "values that honest rows of the class often have together, and rules in fewer than some ten rows",
         "rules over more than 4 columns, and rules in words like \"above\" without a repeated value",
     ),
     Form.TEXT: (
