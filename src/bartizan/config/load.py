@@ -25,6 +25,7 @@ SECRET_NAMES = frozenset({"key", "api_key", "apikey", "token", "secret", "passwo
 SIZES = {"b": 1, "kb": 1000, "mb": 10**6, "gb": 10**9, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 LEAST_DAYS = 31
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
+MODEL = re.compile(r"[A-Za-z0-9][\w.:@+~-]{0,127}", re.ASCII)
 MAILBOX = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,255}")  # RFC 5321, 4.1.2, unquoted
 HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")  # RFC 9110, 5.6.2: a token
@@ -182,6 +183,8 @@ class _Reading:
             return self._webhooks(node)
         if name == "forward.headers":
             return self._headers(node)
+        if typing.get_origin(hint) is Mapping:
+            return self._monitors(node, name)
         if name == "forward.ports" and isinstance(node, Leaf) and isinstance(node.value, list):
             node = replace(node, value=[str(port) for port in node.value])
         if name == "forward" and isinstance(node, Leaf):  # `forward: 127.0.0.1:8403`, as for gateway and console
@@ -212,6 +215,25 @@ class _Reading:
             raise ValueError("name each: `webhooks: {chat: {url_file: chat.url}}`")  # noqa: TRY004  # As below.
         named = self._named(node, "notify.webhooks", "chat.example/hook")
         return {name: self._webhook(f"notify.webhooks.{name}", below) for name, below in named}
+
+    def _monitors(self, node: Leaf | Branch, what: str) -> dict[str, Path]:
+        """Files by the names of models."""
+        if not isinstance(node, Branch):
+            raise ValueError("name each model: `monitors: {churn: theft-monitor.json}`")  # noqa: TRY004  # As above.
+        found: dict[str, Path] = {}
+        for model, below in node.below.items():
+            place = f"{what}.{model}"
+            if not MODEL.fullmatch(model):
+                self.problem(below.name_at, f"{what}: {model!r} is no name of a model")
+            elif not isinstance(below, Leaf):
+                self.problem(below.at, f"{place}: is one file")
+            else:
+                try:
+                    found[model] = cast("Path", _converted(Path, below, Says("")))
+                    self.sources[place] = str(below.at)
+                except ValueError as error:
+                    self.problem(below.at, f"{place}: {error}")
+        return found
 
     def _headers(self, node: Leaf | Branch) -> dict[str, dict[str, str]]:
         """Headers by host. What could end a header's line and begin another one is no header."""
@@ -279,6 +301,8 @@ class _Reading:
                 self.problem(at, f"{what}: the local model has no URL and no key")
         elif fault := _url_fault(upstream.url):
             self.problem(at, f"{what}.url: {fault}", "url: https://api.openai.com/v1")
+        if upstream.monitors and upstream.protocol is not Protocol.INFERENCE:
+            self.problem(at, f"{what}.monitors: belong to protocol: inference")
         if sum((upstream.key_file is not None, bool(upstream.key_env), upstream.passthrough)) > 1:
             self.problem(at, f"{what}: only one of key_file, key_env and passthrough can hold")
         return upstream

@@ -58,10 +58,15 @@ class Address:
 
 
 class Protocol(StrEnum):
-    """What an upstream speaks. `local` is the embedded chat model, a process of its own on loopback."""
+    """What an upstream speaks.
+
+    `inference` is the Open Inference Protocol of classical models; `local` is the embedded chat model, a process of
+    its own on loopback.
+    """
 
     OPENAI = "openai"
     ANTHROPIC = "anthropic"
+    INFERENCE = "inference"
     LOCAL = "local"
 
 
@@ -146,6 +151,13 @@ class Upstream:
     passthrough: Annotated[
         bool, Says("Send the client's own credential; Bartizan's key then travels in `x-bartizan-key`.")
     ] = False
+    monitors: Annotated[
+        Mapping[str, Path],
+        Says(
+            "With `protocol: inference`: the `theft-monitor.json` of each model, by the model's name. Who asks as "
+            "somebody does who copies it is found."
+        ),
+    ] = field(default_factory=dict)
     timeouts: Annotated[Timeouts, Says("How long to wait.")] = Timeouts()
 
 

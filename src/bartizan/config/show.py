@@ -57,8 +57,10 @@ def _rows(record: object, prefix: str, sources: object) -> Iterator[tuple[str, o
                 if isinstance(below, Mapping):
                     for key, text in below.items():
                         yield (place := f"{prefix}{name}.{named}.{key}"), text, known.get(place, "default")
-                    continue
-                yield from _rows(below, f"{prefix}{name}.{named}.", sources)
+                elif isinstance(below, Path):
+                    yield (place := f"{prefix}{name}.{named}"), str(below), known.get(place, "default")
+                else:
+                    yield from _rows(below, f"{prefix}{name}.{named}.", sources)
         elif is_dataclass(value) and not isinstance(value, Address):
             yield from _rows(value, f"{prefix}{name}.", sources)
         else:
@@ -85,7 +87,8 @@ def _upstreams() -> str:
         "A request's `model: NAME/ID` picks an upstream by its name; a bare ID goes to the first that speaks the "
         "protocol of the request.\n\n```yaml\nupstreams:\n  openai:\n    url: https://api.openai.com/v1\n"
         "    key_file: /etc/bartizan/openai.key\n  claude:\n    url: https://api.anthropic.com\n"
-        "    key_env: ANTHROPIC_API_KEY\n  house: {url: http://10.0.0.7:8000/v1}\n  local: {protocol: local}\n```\n\n"
+        "    key_env: ANTHROPIC_API_KEY\n  house: {url: http://10.0.0.7:8000/v1}\n  local: {protocol: local}\n"
+        "  scoring: {url: http://10.0.0.8:8080, protocol: inference, monitors: {churn: theft-monitor.json}}\n```\n\n"
         "`--upstream NAME=URL` adds one for one start, and `--upstream local=local` the embedded chat model."
     )
 
@@ -99,6 +102,9 @@ def _tables(title: str, prefix: str, cls: type[object]) -> Iterator[str]:
         if name == "upstreams":
             lines.append(f"| `{name}` | see below | `local` | {says.doc} |")
         elif get_origin(kind) is Mapping:
+            if get_args(kind)[1] is Path:
+                lines.append(f"| `{name}` | `{{MODEL: path}}` | | {says.doc} |")
+                continue
             if get_origin(get_args(kind)[1]) is Mapping:
                 lines.append(f"| `{name}` | `{{HOST: {{HEADER: value}}}}` | | {says.doc} |")
                 continue

@@ -19,6 +19,7 @@ from bartizan.config import Config
 from bartizan.core.errors import BartizanError, ConfigError
 
 MAX_LINE = 8 << 20
+MAX_BEHIND = 8 << 20
 
 Message = dict[str, Any]  # Any: as JSON has it
 
@@ -39,6 +40,13 @@ class Control:
         """Send, and do not wait."""
         if not self._writer.is_closing():
             self._writer.write(orjson.dumps(message) + b"\n")
+
+    def offer(self, message: Message) -> bool:
+        """As `say`, unless the other end has so much to read already: then it never hears of this."""
+        if self._writer.is_closing() or self._writer.transport.get_write_buffer_size() > MAX_BEHIND:
+            return False
+        self.say(message)
+        return True
 
     async def heard(self) -> Message | None:
         """The next message; None once the other end is gone."""

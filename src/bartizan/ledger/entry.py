@@ -26,7 +26,8 @@ _WORDS = (
     "message refusal prompt reasoning reasoning_content thinking id type image_url url source data title context "
     "document metadata user model stop tool_use_id tool_call_id custom functions function_call response_format "
     "json_schema schema properties items enum default audio file transcript citations instructions body headers "
-    "subject logprobs signature value key partial_json tool_choice stop_sequences suffix output error"
+    "subject logprobs signature value key partial_json tool_choice stop_sequences suffix output error inputs outputs "
+    "asking"
 )
 _KNOWN = frozenset(_WORDS.split())
 _NAME = re.compile(r"[\w.:/@+~-]{1,128}", re.ASCII)

@@ -11,6 +11,7 @@ from bartizan.core.decision import Action, How
 from bartizan.core.finding import Failure, Seen
 from bartizan.core.subject import Context, History
 from bartizan.policy.conditions import Condition, Risk
+from bartizan.profiles.asking import Asking
 from bartizan.readers.assessment import Assessed
 from bartizan.readers.logs.usage import Usage
 
@@ -85,7 +86,7 @@ class OnFull(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A text, chat, usage or assessment, and the facts about it that differ from what its clause asks for.
+    """A text, chat, usage, assessment or asking, and the facts about it that differ from what its clause asks for.
 
     `line` is where it stands.
     """
@@ -94,6 +95,7 @@ class Example:
     messages: object = None
     usage: Usage | None = None
     assessment: Assessed | None = None
+    asking: Asking | None = None
     facts: tuple[tuple[str, object], ...] = ()
     line: int = field(default=0, compare=False)
 

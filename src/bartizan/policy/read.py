@@ -15,6 +15,7 @@ from hashlib import sha256
 from bartizan.core.decision import Action
 from bartizan.core.errors import PolicyError
 from bartizan.core.subject import Direction, Kind, Trust
+from bartizan.policy.asking import asking_of
 from bartizan.policy.assessment import assessment_of
 from bartizan.policy.clause import (
     GRANT_DAYS,
@@ -55,7 +56,7 @@ CLAUSE_FIELDS = (
 )
 EXCEPTION_FIELDS = ("clause", "who", "where", "until", "why", "approved_by")
 FACTS = ("direction", "kind", "trust", "role", "labels", "taint", "who", "where", "at")
-SORTS = ("text", "messages", "usage", "assessment")  # Of examples; each is one of them.
+SORTS = ("text", "messages", "usage", "assessment", "asking")  # Of examples; each is one of them.
 EXAMPLE_FIELDS = (*SORTS, *FACTS)
 
 MAX_CLAUSES = 1000
@@ -244,7 +245,7 @@ class _Reader(Asking):
         if got is None:
             return None
         if sum(sort in got for sort in SORTS) != 1:
-            self.no(node, where, "has one of a text, messages, a usage and an assessment")
+            self.no(node, where, "has one of a text, messages, a usage, an assessment and an asking")
             return None
         facts: list[tuple[str, object]] = []
         for field in got:
@@ -261,7 +262,8 @@ class _Reader(Asking):
             return None
         usage = usage_of(self, got["usage"], f"{where}, usage") if "usage" in got else None
         assessment = assessment_of(self, got["assessment"], f"{where}, assessment") if "assessment" in got else None
-        return Example(text, messages, usage, assessment, tuple(facts), node.line)
+        asking = asking_of(self, got["asking"], f"{where}, asking") if "asking" in got else None
+        return Example(text, messages, usage, assessment, asking, tuple(facts), node.line)
 
     def _fact(self, field: str, node: Node, where: str) -> object:
         match field:

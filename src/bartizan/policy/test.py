@@ -111,6 +111,8 @@ def subject_of(clause: Clause, example: Example) -> Subject:
         return Subject(Kind.LOG, "", example.usage, Trust.FOREIGN, context=context, history=history)
     if example.assessment is not None:
         return Subject(Kind.MODEL, "", example.assessment, Trust.OWN, context=context, history=history)
+    if example.asking is not None:
+        return Subject(Kind.LOG, "", example.asking, Trust.OWN, context=context, history=history)
     return Subject(
         kind=Kind(str(facts.get("kind") or _first(clause, "kind") or Kind.TEXT)),
         path="",

@@ -22,6 +22,7 @@ MAX_ACCOUNTS = (
     5000  # Sessions that are held at once, some 20 kB each; beyond, the one that was quiet longest is let go.
 )
 MAX_LABEL = 2.0**52
+OFF = 0.01  # So much probabilities may miss 1: some servers round them.
 BEYOND = 1e9  # No honest point is so far out, and its square is still a number.
 
 
@@ -172,6 +173,21 @@ class Sessions:
         if found is None or time_us > found.until_us:
             return None
         return found.asking
+
+
+def said(scores: Array) -> tuple[Array, Array]:
+    """Labels and margins of many answers (n × classes), as `answer` gives one; what is no probability becomes one."""
+    import numpy as np
+
+    scores = np.clip(np.nan_to_num(scores), -MAX_LABEL, MAX_LABEL)
+    if scores.shape[1] == 1:
+        return scores[:, 0].astype(np.int64), np.ones(len(scores))
+    likely = (scores.min(axis=1) >= 0) & (np.abs(scores.sum(axis=1) - 1) < OFF)
+    if not likely.all():  # Logits.
+        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+        scores = np.where(likely[:, None], scores, powers / powers.sum(axis=1, keepdims=True))
+    ordered = np.sort(scores, axis=1)
+    return scores.argmax(axis=1), ordered[:, -1] - ordered[:, -2]
 
 
 def answer(scores: Sequence[float]) -> tuple[int, float]:

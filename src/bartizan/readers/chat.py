@@ -48,21 +48,21 @@ NAMES = frozenset(
     approximate arguments audio audio_tokens authorization_token betas blocked_domains budget_tokens bytes
     cache_control cache_creation cache_creation_input_tokens cache_read_input_tokens cached_tokens call_id caller
     category choices citation citations cited_text city code completion_tokens completion_tokens_details const
-    container content content_block context context_management country created created_at custom data default
+    container content content_block context context_management country created created_at custom data datatype default
     definitions defs delta description detail developer disable_parallel_tool_use display document document_index
     document_title edits effort enabled encrypted_content encrypted_index end_block_index end_char_index end_index
     end_page_number enum error error_code error_message expires_at explanation file file_data file_id file_ids
     filename finish_reason format frequency_penalty function function_call functions grammar id image image_url
     image_url_detail include_obfuscation include_usage index inference_geo input input_audio input_schema
-    input_tokens input_tokens_details is_error items json_schema keep logit_bias logprob logprobs maxItems maxLength
-    max_completion_tokens max_content_tokens max_length max_tokens max_uses maximum mcp_servers media_type message
-    message_id messages metadata minItems minLength minimum modalities model moderation n name obfuscation object
-    oneOf output_config output_format output_tokens output_tokens_details page_age parallel_tool_calls param
-    parameters partial_json pattern prediction prefixItems presence_penalty processed_by prompt_cache_key
+    input_tokens input_tokens_details inputs is_error items json_schema keep logit_bias logprob logprobs maxItems
+    maxLength max_completion_tokens max_content_tokens max_length max_tokens max_uses maximum mcp_servers media_type
+    message message_id messages metadata minItems minLength minimum modalities model moderation n name obfuscation
+    object oneOf output_config output_format output_tokens output_tokens_details outputs page_age parallel_tool_calls
+    param parameters partial_json pattern prediction prefixItems presence_penalty processed_by prompt_cache_key
     prompt_cache_retention prompt_tokens prompt_tokens_details properties reasoning reasoning_content
     reasoning_details reasoning_effort reasoning_tokens refusal region rejected_prediction_tokens required
     response_format return_code role safety_identifier schema search_context_size seed server_name server_tool_use
-    service_tier signature source speed start_block_index start_char_index start_index start_page_number status
+    service_tier shape signature source speed start_block_index start_char_index start_index start_page_number status
     stderr stdout stop stop_details stop_reason stop_sequence stop_sequences store stream stream_options strict
     summary syntax system system_fingerprint temperature text text_editor thinking thinking_tokens thread timezone
     title token tool_call_id tool_calls tool_choice tool_name tool_references tool_use_id tools top_k top_logprob

@@ -38,6 +38,7 @@ EVENTS = MappingProxyType(
         "policy-broken": ("policy", "problems", "where", "why"),
         "upstream-down": ("upstream", "why"),
         "upstream-up": ("upstream",),
+        "asking-not-shared": ("process",),
         "ledger-failed": ("why",),
         "passed-unrecorded": ("exchanges",),
         "case-opened": ("case", "action", "exchange"),

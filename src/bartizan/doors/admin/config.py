@@ -11,7 +11,7 @@ import click
 from bartizan.config import Config, load, options
 from bartizan.config.show import rows
 from bartizan.core.errors import ConfigError, Problem
-from bartizan.home import keys
+from bartizan.home import keys, monitors
 from bartizan.report.table import show as table
 
 SHOW_EXAMPLES = """\b
@@ -78,6 +78,8 @@ def check(home: Path | None, config_file: Path | None, format_: str) -> int:
             click.echo(str(problem))
         if settings is not None and not problems:
             click.echo(f"ok: {settings.file or 'no file; defaults, environment and flags'}")
+            for name in monitors.unwatched(settings):
+                click.echo(f"note: upstreams.{name} has no monitors: who copies its models is not found", err=True)
     return 1 if problems else 0
 
 
@@ -94,6 +96,11 @@ def files_at_fault(settings: Config) -> list[Problem]:
             keys.upstream_key(upstream, os.environ)
         except ConfigError as error:
             fault(f"upstreams.{name}.{'key_file' if upstream.key_file else 'key_env'}", str(error))
+        for model, path in upstream.monitors.items():
+            try:
+                monitors.profile(path)
+            except ConfigError as error:
+                fault(f"upstreams.{name}.monitors.{model}", str(error))
     for name, webhook in settings.notify.webhooks.items():
         try:
             keys.webhook_url(webhook, os.environ)

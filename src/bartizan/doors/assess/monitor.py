@@ -26,7 +26,6 @@ Examples:
 \b
 A line of the log: {"account": "a-17", "time": 1763900000.5, "vector": [0.1, …], "scores": [0.9, 0.1]}
 """
-MAX_PROFILE_BYTES = 16 * 1024 * 1024
 SAID = 5  # Lines that could not be read and are told one by one.
 
 
@@ -53,10 +52,11 @@ def monitor(profile: Path, log: IO[bytes], fail_on: str, home: Path | None, form
     from bartizan.config import options
     from bartizan.config.policy import policy_text
     from bartizan.core.finding import Finding, Severity
+    from bartizan.home import monitors
     from bartizan.loop import under
     from bartizan.report.exits import exit_code
 
-    known = _profile(profile)
+    known = monitors.profile(profile)
     config = options.settings(home)
     loop = under(*policy_text(config), config.detectors)
     judged: list[tuple[Decision, Subject]] = []
@@ -90,19 +90,6 @@ class _Read:
 
     def __init__(self) -> None:
         self.lines = self.broken = self.sessions = 0
-
-
-def _profile(path: Path) -> Profile:
-    from bartizan.core.errors import InputError, UsageError
-    from bartizan.profiles.asking import from_json
-    from bartizan.readers.strict_json import loads
-
-    if path.stat().st_size > MAX_PROFILE_BYTES:
-        raise UsageError(f"{path} is larger than a profile can be")
-    try:
-        return from_json(loads(path.read_bytes()))
-    except InputError as error:
-        raise UsageError(f"{path} {error}: `bartizan assess --checks theft` writes one") from None
 
 
 def _asked(profile: Profile, log: IO[bytes], read: _Read) -> Iterator[tuple[str, Subject]]:

@@ -1,10 +1,12 @@
 """The ASGI app: which path does what, who may, and how many at once. Pure ASGI, since every layer costs each request.
 
 POST /v1/chat/completions · /v1/messages    conversation.py
+POST /v2/models/NAME/infer                  conversation.py
+GET  /v2/models/NAME · /v2/models/NAME/ready    lookups.py
 GET  /v1/models                             models.py
 POST /v1/judge                              judging.py
 GET|POST /v1/cases/ID · GET /c/TOKEN        casework.py
-GET  /healthz · /readyz                     here
+GET  /healthz · /readyz · /v2/health/…      here
 """
 
 from __future__ import annotations
@@ -20,11 +22,12 @@ from bartizan.doors.gateway import pausing
 from bartizan.doors.gateway.casework import Links, case
 from bartizan.doors.gateway.conversation import Conversation
 from bartizan.doors.gateway.judging import judge
-from bartizan.doors.gateway.lookups import looked_up
+from bartizan.doors.gateway.lookups import looked_up, model_told
 from bartizan.doors.gateway.models import models
 from bartizan.doors.gateway.request import JSON_TYPE, ClientGone, Receive, Request, Scope, Send, TooLarge
 from bartizan.doors.gateway.upstream import UpstreamTrouble
 from bartizan.exchange.anthropic import ANTHROPIC
+from bartizan.exchange.inference import HEALTH, INFERENCE, MODELS, served_at
 from bartizan.exchange.openai import OPENAI
 
 if TYPE_CHECKING:
@@ -35,9 +38,10 @@ if TYPE_CHECKING:
 CHAT, MESSAGES = OPENAI.path, ANTHROPIC.path
 SERVED = (
     f"POST {CHAT}", f"POST {MESSAGES}", "GET /v1/models", "POST /v1/judge", "GET|POST /v1/cases/ID",
-    "GET /healthz", "GET /readyz",
+    "POST /v2/models/NAME/infer", "GET /v2/models/NAME", "GET /healthz", "GET /readyz",
 )  # fmt: skip
 NO_KEY = "send a key: authorization: Bearer KEY; on the gateway's machine, `bartizan keys add NAME` makes one"
+OPEN = {"/healthz": "alive", "/readyz": "ready", f"{HEALTH}live": "live", f"{HEALTH}ready": "ready"}
 METHODS = {CHAT: "POST", MESSAGES: "POST", "/v1/judge": "POST", "/v1/models": "GET"}
 
 
@@ -45,6 +49,8 @@ def dialect_of(path: str, headers: object) -> Dialect:
     """Whose shape an answer has: by the path, else by who seems to ask."""
     if path.startswith(MESSAGES):
         return ANTHROPIC
+    if path.startswith((MODELS, HEALTH)):
+        return INFERENCE
     if path.startswith("/v1/models") and isinstance(headers, list):
         return ANTHROPIC if any(name == b"anthropic-version" for name, _ in headers) else OPENAI
     return OPENAI
@@ -115,9 +121,13 @@ class App:
             return
         is_case = path.startswith("/v1/cases/")
         method = METHODS.get(path)
+        if method is None and (served := served_at(path)) is not None:
+            request.served, method = served, "POST" if served.verb == "/infer" else "GET"
         if method is None and not is_case:
             await self._open(request, scope)
             return
+        if request.served is not None:
+            path = f"/v2/models{request.served.verb}"  # In metrics; a client's words are no route.
         request.route = "/v1/cases" if is_case else path
         if request.method != method and not (is_case and request.method in ("GET", "POST")):
             allowed = method or "GET, POST"
@@ -163,6 +173,8 @@ class App:
                 await looked_up(gateway, request, request.intercepted)
             elif request.path in (CHAT, MESSAGES):
                 await Conversation(gateway, request).run()
+            elif request.served is not None:
+                await (Conversation(gateway, request).run() if judged else model_told(gateway, request))
             elif is_case:
                 await case(gateway, request)
             elif request.path == "/v1/judge":
@@ -178,10 +190,10 @@ class App:
     async def _open(self, request: Request, scope: Scope) -> None:
         """What needs no key."""
         gateway, path = self._gateway, request.path
-        if request.method in ("GET", "HEAD") and path in ("/healthz", "/readyz"):
-            request.route = path
-            why = gateway.why_not_ready() if path == "/readyz" else []
-            body = orjson.dumps({"ready": not why, "why": why} if path == "/readyz" else {"alive": True})
+        if request.method in ("GET", "HEAD") and path in OPEN:
+            request.route, asked = path, OPEN[path]
+            why = gateway.why_not_ready() if asked == "ready" else []
+            body = orjson.dumps({"ready": not why, "why": why} if asked == "ready" else {asked: True})
             await request.answer(503 if why else 200, body)
         elif request.method == "GET" and path.startswith("/c/"):
             request.route = "/c"

@@ -117,11 +117,13 @@ def _prepare(config: Config) -> None:
     from bartizan.home import Home
     from bartizan.home.authority import Authority
     from bartizan.home.keys import upstream_key
+    from bartizan.home.monitors import profiles
 
     with Home.open(config=config) as home:
         home.policy()
         for upstream in config.upstreams.values():
             upstream_key(upstream, os.environ)
+        profiles(config)
         if config.forward.listen is not None and config.forward.intercept:
             Authority.load(config.home)
         if not config.gateway.loopback:
@@ -158,6 +160,10 @@ def _announce(config: Config, ports: tuple[int, int, int], began: float) -> None
             _tell("           tell those whose requests are read. `bartizan usage ca show` has the CA.")
     _tell(f"  ledger   {home}/log-*.sqlite     bartizan ledger tail --home {home}")
     _tell(f"  policy   {_shown(config.policy_path)}")
+    for name, upstream in config.upstreams.items():
+        if upstream.protocol is Protocol.INFERENCE:
+            watched = ", ".join(upstream.monitors) or "no model: who copies one is not found; see upstreams.monitors"
+            _tell(f"  watched  {name}: {watched}")
     if config.metrics is not None:
         _tell(f"  metrics  http://{config.metrics}/metrics")
     if config.checkpoint_file is None:
@@ -194,8 +200,12 @@ def _commands(config: Config, url: str, home: str) -> str:
     from bartizan.doors.gateway.demo import secret
 
     made_up = secret()
-    model = next(iter(config.upstreams))
-    first = next(iter(config.upstreams.values()))
+    chats = {name: one for name, one in config.upstreams.items() if one.protocol is not Protocol.INFERENCE}
+    if not chats:
+        path = f"/v2/models/{next(iter(config.upstreams))}/MODEL"
+        ask = f'curl -s {url}{path} -H "authorization: Bearer $(cat {home}/demo.key)"'
+        return f"\nWhat a model takes, and questions to it:\n  {ask}\n  POST {path}/infer\n\nCtrl-C stops."
+    model, first = next(iter(chats.items()))
     path = "/v1/messages" if first.protocol is Protocol.ANTHROPIC else "/v1/chat/completions"
     named = f"{model}/smollm2-135m" if first.protocol is Protocol.LOCAL else f"{model}/MODEL"
 

@@ -21,18 +21,21 @@ import orjson
 from bartizan.config import Protocol
 from bartizan.core.decision import NOTHING, Action, Decision
 from bartizan.core.errors import InputError, PolicyError, StoreError
-from bartizan.core.subject import Context, Direction, Subject
+from bartizan.core.subject import Context, Direction, Kind, Subject
 from bartizan.doors.gateway import pausing
 from bartizan.doors.gateway.request import JSON_TYPE
 from bartizan.doors.gateway.upstream import UpstreamTrouble
 from bartizan.exchange.body import Body, read_body
 from bartizan.exchange.dialect import routed
+from bartizan.exchange.inference import BINARY
 from bartizan.loop import BIG
 
 if TYPE_CHECKING:
     from bartizan.doors.gateway.gateway import Gateway
     from bartizan.doors.gateway.request import Request
     from bartizan.doors.gateway.upstream import Call, Target
+    from bartizan.doors.gateway.watching import Asked as Rows
+    from bartizan.doors.gateway.watching import Watched
     from bartizan.exchange.dialect import Asked, Notice
     from bartizan.exchange.reply_stream import Ending, ReplyStream
     from bartizan.home.durable import Ticket
@@ -60,6 +63,9 @@ class Conversation:
         self._ticket: Ticket
         self._id = request.id
         self._when_us = time.time_ns() // 1000
+        self._monitor: Watched | None = None  # of a classical model that somebody watches
+        self._rows: Rows | None = None
+        self._facts: dict[str, object] | None = None
 
     async def run(self) -> None:
         """Serve it. Raises InputError, PolicyError, StoreError, UpstreamTrouble while nothing has been sent yet."""
@@ -96,7 +102,8 @@ class Conversation:
         gateway = self._gateway
         value = body.value
         assert isinstance(value, dict)
-        model = value.get("model")
+        request = self._request
+        model = value.get("model") if request.served is None else request.served.model
         target: Target | None
         if (tunnel := self._request.intercepted) is not None:
             target, id_ = (
@@ -109,13 +116,33 @@ class Conversation:
             target = next((t for t in serving if named in (None, t.name)), None)
         context = self._who(target, id_, Direction.OUT)
         asked = self._dialect.request(body, context)
+        if request.served is not None and "/" in id_:
+            return False
         if target is None or (target.model and id_ not in ("", target.model)):
             return False  # The embedded model would answer to any name, and nobody would know why it talks nonsense.
+        if request.served is not None:
+            asked = replace(asked, subject=self._watched(asked.subject, target, id_))
         remembered = gateway.remembering(asked.subject)
         self._asked = asked if remembered is asked.subject else replace(asked, subject=remembered)
         self._target, self._model = target, id_
         self._context = self._who(target, id_, Direction.IN)
         return True
+
+    def _watched(self, subject: Subject, target: Target, model: str) -> Subject:
+        """The subject with what its account was found to do. Raises InputError for rows that a monitor cannot see."""
+        request = self._request
+        assert request.identity is not None
+        if request.query or any(name == BINARY for name, _ in request.forward):
+            raise InputError("a question is its path and its JSON; binary tensors and a query are not read here")
+        self._monitor = watched = self._gateway.watch.of(target.name, model)
+        self._facts = {"watched": watched is not None}
+        if request.served is not None and request.served.version:
+            version = Subject(Kind.TEXT, "/model", request.served.version)
+            subject = replace(subject, children=(*subject.children, version))
+        if watched is None:
+            return subject
+        self._rows = watched.asked(request.identity.person, subject)
+        return watched.standing(subject, request.identity.person, self._when_us)
 
     def _who(self, target: Target | None, model: str, direction: Direction) -> Context:
         identity = self._request.identity
@@ -151,7 +178,7 @@ class Conversation:
             decision, policy = await gateway.judge(asked.subject, len(raw))
             self._decision, self._policy = decision, policy = asked.effective(decision), policy
             self._ticket = gateway.record(
-                asked.subject, decision, policy, self._id, "request", raw, self._request.began
+                asked.subject, decision, policy, self._id, "request", raw, self._request.began, self._facts
             )
             if decision.action < Action.JUSTIFY:
                 if any(place.path == "/model" for seen in decision.seen for place in seen.item.places):
@@ -222,7 +249,8 @@ class Conversation:
             headers += target.credentials(self._dialect.name)
         model = self._model if target.protocol is not Protocol.LOCAL else (target.model or self._model)
         body = asked.rewritten(self._decision, model)
-        address = target.address(request.path, request.query)
+        path = request.path if request.served is None else request.served.path(model)
+        address = target.address(path, request.query)
         call = await gateway.upstreams.post(target, address, headers, body, streamed=asked.stream)
         try:
             await gateway.durable(self._ticket, self._policy)
@@ -270,7 +298,7 @@ class Conversation:
             raise UpstreamTrouble(502, f"the upstream {self._target.name} does not take the gateway's key", kind="key")
         raw = await call.whole(gateway.config.limits.body_bytes)
         try:
-            if call.type not in JSON_TYPES:
+            if call.type not in JSON_TYPES or any(name == BINARY for name, _ in call.headers):
                 raise InputError("it is not JSON")
             answer = self._dialect.answer(raw, self._context)
         except InputError as error:
@@ -284,7 +312,10 @@ class Conversation:
             await request.answer(status, body, [*kept, JSON_TYPE])
             return
         began = time.perf_counter()
-        subject = gateway.remembering(answer.subject)
+        subject = answer.subject
+        if self._monitor is not None and self._rows is not None and status < 300:
+            subject = self._monitor.answered(self._rows, subject, time.time_ns() // 1000)
+        subject = gateway.remembering(subject)
         decision, policy = await gateway.judge(subject, len(raw))
         decision = answer.effective(decision)
         ticket = gateway.record(

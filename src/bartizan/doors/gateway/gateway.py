@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bartizan.config import Config
     from bartizan.doors.gateway.request import Request
     from bartizan.doors.gateway.upstream import Upstreams
+    from bartizan.doors.gateway.watching import Watch
     from bartizan.home import Home
     from bartizan.home.durable import Ledger
     from bartizan.loop import Loop
@@ -24,10 +25,18 @@ class Gateway(Court):
     """The shared parts. One a process; everything here belongs to its event loop."""
 
     def __init__(
-        self, config: Config, home: Home, loop: Loop, ledger: Ledger, upstreams: Upstreams, log: Log, counters: Counters
+        self,
+        config: Config,
+        home: Home,
+        loop: Loop,
+        ledger: Ledger,
+        upstreams: Upstreams,
+        log: Log,
+        counters: Counters,
+        watch: Watch,
     ) -> None:
         super().__init__("gateway", config, home, loop, ledger, log, counters)
-        self.upstreams = upstreams
+        self.upstreams, self.watch = upstreams, watch
         self.in_flight = 0
         self.of_key: dict[str, int] = {}  # requests under way, by key
         self.waiting: dict[str, int] = {}  # those that wait for a person, by key

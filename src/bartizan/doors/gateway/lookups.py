@@ -1,4 +1,5 @@
-"""Requests of intercepted hosts that ask for something and say nothing: lists of models, the state of a batch.
+"""Requests that ask for something and say nothing: of intercepted hosts lists of models, the state of a batch; of
+classical models what they take.
 
 They carry no text towards the AI, so there is nothing to judge; the tunnel they came through is on record.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bartizan.doors.gateway.upstream import UpstreamTrouble
+from bartizan.exchange.dialect import routed
 
 if TYPE_CHECKING:
     from bartizan.doors.gateway.gateway import Gateway
@@ -15,6 +17,29 @@ if TYPE_CHECKING:
     from bartizan.home.court import Intercepted
 
 MAX_QUERY_BYTES = 2048  # What is longer says something.
+
+
+async def model_told(gateway: Gateway, request: Request) -> None:
+    """What a classical model takes and gives, or whether it is ready, as its server says it. Raises UpstreamTrouble."""
+    assert request.served is not None
+    named, model = routed(request.served.model, gateway.upstreams.targets)
+    target = next((t for t in gateway.upstreams.serving("inference") if named in (None, t.name)), None)
+    if target is None or request.length or request.query or "/" in model:
+        await request.error(404, "no upstream is configured for this model, or the question is longer than its path")
+        return
+    own = b"x-bartizan-key" in request.credentials
+    theirs = [pair for pair in request.credentials.items() if own and pair[0] != b"x-bartizan-key"]
+    headers = theirs if target.passthrough else target.credentials("inference")
+    address = target.address(request.served.path(model), b"")
+    call = await gateway.upstreams.get(target, address, headers, target.timeouts.whole_head_s)
+    try:
+        if 300 <= call.status < 400:
+            raise UpstreamTrouble(502, "the upstream redirects, which is not followed", kind="redirect")
+        body = await call.whole(gateway.config.limits.body_bytes)
+        await request.answer(call.status, body, call.headers)
+        gateway.counters.add("upstream_calls", target.name, "ok" if call.status < 500 else "error")
+    finally:
+        call.close()
 
 
 async def looked_up(gateway: Gateway, request: Request, tunnel: Intercepted) -> None:

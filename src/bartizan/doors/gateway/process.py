@@ -31,6 +31,7 @@ from bartizan.doors.gateway import strict
 from bartizan.doors.gateway.app import App, dialect_of
 from bartizan.doors.gateway.gateway import Gateway
 from bartizan.doors.gateway.upstream import Target, Upstreams
+from bartizan.doors.gateway.watching import Watch
 from bartizan.home import Home
 from bartizan.home.alarms import Bell
 from bartizan.home.control import Control, Message, obeyed, unpacked
@@ -38,6 +39,7 @@ from bartizan.home.court import Court, Intercepted
 from bartizan.home.durable import Ledger
 from bartizan.home.keys import upstream_key
 from bartizan.home.metrics import Counters
+from bartizan.home.monitors import profiles
 from bartizan.matching.held import NEAR
 from bartizan.report.logline import Log, bare
 from bartizan.workers import Pool
@@ -99,7 +101,8 @@ class Process:
             ledger = await self._ledger(home, log)
             stack.callback(ledger.close)
             upstreams = Upstreams(_targets(config), _upstream_told(log))
-            self._gateway = Gateway(config, home, loop, ledger, upstreams, log, self._counters)
+            watch = Watch(profiles(config), self._control.offer, self._counters)
+            self._gateway = Gateway(config, home, loop, ledger, upstreams, log, self._counters, watch)
             _warm(self._gateway)
             if config.forward.listen is not None:
                 court = Court("forward", config, home, loop, ledger, log, self._counters)
@@ -195,6 +198,8 @@ class Process:
                 self._moved(message["local"])
             if "stop" in message:
                 self._end(str(message["stop"]))
+            if "asked" in message:
+                self._gateway.watch.heard(message["asked"])
             if "metrics" in message:
                 self._control.say({"metrics": message["metrics"], "samples": self._samples()})
         self._orphaned = True
@@ -215,6 +220,7 @@ class Process:
                 "connections": len(self._state.connections),
                 "records_waiting": self._gateway.ledger.waiting,
                 "resident_bytes": resident,
+                "sessions_open": self._gateway.watch.sessions,
                 **(self._beside.gauges() if self._beside is not None else {}),
             }
         )

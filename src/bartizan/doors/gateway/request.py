@@ -14,6 +14,7 @@ from bartizan.doors.gateway.upstream import HOP_BY_HOP
 if TYPE_CHECKING:
     from bartizan.doors.gateway.strict import Connection
     from bartizan.exchange.dialect import Dialect
+    from bartizan.exchange.inference import Served
     from bartizan.home.court import Intercepted
     from bartizan.vault import Identity
 
@@ -65,6 +66,7 @@ class Request:
         "query",
         "receive",
         "route",
+        "served",
         "started",
         "status",
         "wait_s",
@@ -79,6 +81,7 @@ class Request:
         self.connection: Connection | None = scope.get("connection")
         self.intercepted: Intercepted | None = self.connection.intercepted if self.connection is not None else None
         self.route = "other"
+        self.served: Served | None = None  # of a path that names a model
         self.credentials: dict[bytes, bytes] = {}
         self.forward: list[tuple[bytes, bytes]] = []
         self.length = 0

@@ -225,6 +225,8 @@ class Supervisor:
             elif "local" in message:
                 self._told_local(message["local"])
                 child.ready.set()
+            elif "asked" in message:
+                self._told_asked(child, message)
             elif "metrics" in message:
                 answer = child.answers.pop(message["metrics"], None)
                 if answer is not None and not answer.done():
@@ -241,6 +243,12 @@ class Supervisor:
         if self._restarts == 0:
             make = ConfigError if message.get("usage") else StoreError
             self._fail(make(str(message["failed"])))
+
+    def _told_asked(self, by: Child, message: Message) -> None:
+        """What one process was asked of a watched model, the others hear."""
+        for child in self._gateways:
+            if child is not by and child.control is not None and not child.control.offer(message):
+                self._log.alarm("asking-not-shared", process=child.name)
 
     def _told_local(self, where: Message) -> None:
         self._local = where

@@ -98,10 +98,10 @@ class Target:
         self._addresses.clear()
 
     def address(self, path: str, query: bytes) -> Address:
-        """Where a path of ours (`/v1/…`) is over there. A base that ends in a version has it already."""
+        """Where a path of ours (`/v1/…`, `/v2/…`) is over there. A base that ends in a version has it already."""
         known = self._addresses.get((path, query))
         if known is None:
-            rest = path.removeprefix("/v1") if re.search(r"/v\d+[a-z]*$", self.url) else path
+            rest = path.removeprefix("/v1").removeprefix("/v2") if re.search(r"/v\d+[a-z]*$", self.url) else path
             known = Address.of(self.url + rest + (f"?{query.decode('latin-1')}" if query else ""))
             if len(self._addresses) < 64:
                 self._addresses[(path, query)] = known
@@ -231,7 +231,7 @@ class Upstreams:
         """Who speaks a dialect, in the order of the configuration."""
         known = self._serving.get(dialect)
         if known is None:
-            spoken = (Protocol.LOCAL, Protocol(dialect))
+            spoken = [Protocol(dialect), *([] if dialect == Protocol.INFERENCE else [Protocol.LOCAL])]
             known = self._serving[dialect] = [t for t in self.targets.values() if t.protocol in spoken]
         return known
 

@@ -196,7 +196,7 @@ exceptions:
         "no such example": (one("when: {risk: '*'}, then: warn, examples: {brakes: []}"), '"brakes" means nothing'),
         "text and messages": (
             one("when: {risk: '*'}, then: warn, examples: {breaks: [{text: a, messages: []}]}"),
-            "one of a text, messages, a usage and an assessment",
+            "one of a text, messages, a usage, an assessment and an asking",
         ),
         "a usage of nothing": (
             one("when: {risk: '*'}, then: warn, examples: {breaks: [{usage: {evidense: prompt}}]}"),
@@ -213,6 +213,10 @@ exceptions:
         "an assessment of nothing known": (
             one("when: {risk: '*'}, then: warn, examples: {breaks: [{assessment: {robust_acuracy: 0.5}}]}"),
             'Did you mean "robust_accuracy"?',
+        ),
+        "an asking without a number": (
+            one("when: {risk: '*'}, then: warn, examples: {breaks: [{asking: {doubt: much}}]}"),
+            '"much" is not a number',
         ),
         "an assessment without a number": (
             one("when: {risk: '*'}, then: warn, examples: {breaks: [{assessment: {robust_accuracy: low}}]}"),

@@ -23,6 +23,7 @@ from bartizan.doors.console.proposal import WHO, file_text
 from bartizan.doors.console.routes import act, page
 from bartizan.events import Filter
 from bartizan.home.versions import digest_of
+from bartizan.policy.asking import told as asked
 from bartizan.policy.assessment import told as measured
 from bartizan.policy.clause import Clause, Example, Then
 from bartizan.policy.explain import asks
@@ -160,6 +161,8 @@ def _text(example: Example) -> str:
         return told(example.usage)
     if example.assessment is not None:
         return measured(example.assessment)
+    if example.asking is not None:
+        return asked(example.asking)
     if example.messages is not None:
         return json.dumps(example.messages, ensure_ascii=False)[: 4 * MAX_SHOWN]
     return example.text
