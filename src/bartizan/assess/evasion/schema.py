@@ -120,8 +120,12 @@ def names_of(data: Data, width: int) -> tuple[str, ...]:
     return data.columns if len(data.columns) == width else tuple(f"column{at}" for at in range(width))
 
 
-def read_schema(path: Path, names: Sequence[str]) -> Schema:
-    """A schema file for rows with these columns. Raises UsageError: what, where, what to do."""
+def read_schema(path: Path, names: Sequence[str], unnamed: bool = False) -> Schema:
+    """A schema file for rows with these columns. Raises UsageError: what, where, what to do.
+
+    Args:
+        unnamed: The data names no columns (an archive of arrays); a schema of as many gives them its names, in order.
+    """
     try:
         if path.stat().st_size > MAX_BYTES:
             raise UsageError(f"{path.name} is larger than {MAX_BYTES:,} bytes")
@@ -130,6 +134,11 @@ def read_schema(path: Path, names: Sequence[str]) -> Schema:
         raise UsageError(f"{path.name}: cannot be read as text") from None
     except PolicyError as error:
         raise UsageError(str(error)) from None
+    if unnamed and isinstance(document, Map):
+        for key, value in document.members:
+            given = tuple(name.value for name, _ in value.members) if isinstance(value, Map) else ()
+            if key.value == "columns" and len(set(given)) == len(given) == len(names):
+                names = given if not set(given) & set(names) else names
     return _Reading(path.name, tuple(names)).schema(document)
 
 

@@ -153,7 +153,8 @@ def _possible(target: Target, data: Data, how: How) -> Solved:
     assert how.schema is not None
     assert data.x_test is not None
     width = int(np.prod(data.x_test.shape[1:]))
-    schema = read_schema(how.schema, names_of(data, width))
+    names = names_of(data, width)
+    schema = read_schema(how.schema, names, unnamed=names != data.columns)
     possible = Possible(schema, how.norm)
     known = data.x_train if data.x_train is not None else data.x_test
     tries = values_to_try(schema, known.reshape(len(known), -1))
@@ -161,16 +162,18 @@ def _possible(target: Target, data: Data, how: How) -> Solved:
     if grown is not None and any(_fixed(tree, schema) for tree in grown.trees):
         grown = None
     forest = None if grown is None else (grown, possible.leaves(grown))
+    linear = target.linear() if forest is None and target.linear is not None else None
+    exact = forest is not None or (linear is not None and how.norm != "l2" and possible.solvable)
 
     def decide(x: Array, label: int, radius: float, spent: Clock) -> Verdict:
         flat = x.reshape(-1).astype(np.float32)
-        return decided(target, possible, flat, label, radius, forest, tries, spent)
+        return decided(target, possible, flat, label, radius, forest, linear, tries, spent)
 
     def distance(x: Array, row: Array) -> float:
         flat = x.reshape(-1).astype(np.float32)
         return possible.space(flat, 0.0).distance(row.reshape(-1))
 
-    name = "table under a schema, exact" if forest is not None else "table under a schema, searched"
+    name = "table under a schema, exact" if exact else "table under a schema, searched"
     found = answers(Solver(name, decide, distance), target, data, how)
     changes = [
         (one.index, schema.told(data.x_test[one.index].reshape(-1).astype(np.float32), one.row.reshape(-1)))
@@ -179,9 +182,9 @@ def _possible(target: Target, data: Data, how: How) -> Solved:
     ]
     fixed = [one.name for one in schema.columns if not one.mutable]
     notes = [f"columns that never change: {', '.join(fixed[:20])}"] if fixed else []
-    return Solved(
-        name, tuple(found), how.eps, how.norm, forest is not None, tuple(changes), possible.dropped, tuple(notes)
-    )
+    if schema.columns[0].name != names[0]:
+        notes.append(f"the data names no columns; those of {how.schema.name} stand for them in their order")
+    return Solved(name, tuple(found), how.eps, how.norm, exact, tuple(changes), possible.dropped, tuple(notes))
 
 
 def _fixed(tree: Tree, schema: Schema) -> bool:

@@ -1,8 +1,8 @@
 """Tables under a schema: only rows that are possible count, and the cheapest change that flips each is told in words.
 
 Forests and linear models are solved exactly where the schema allows: ranges, steps, directions and costs are boxes;
-one-hot groups and linear relations are a small integer program for each box (HiGHS). Everything else is searched
-through the model, which proves nothing.
+one-hot groups and linear relations are a small integer program for each box (HiGHS), and of a linear model one for
+each rival (see `program`). Everything else is searched through the model, which proves nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bartizan.assess.evasion.leaves import Leaves, Space, compiled
+from bartizan.assess.evasion.program import attacked_under
 from bartizan.assess.evasion.schema import Kind, Schema
 from bartizan.assess.evasion.trees import Verdict, attacked, ball
 from bartizan.assess.target import Array
@@ -21,7 +22,7 @@ from bartizan.assess.target import Array
 if TYPE_CHECKING:
     from bartizan.assess.evasion.clique import Clock
     from bartizan.assess.forest import Forest
-    from bartizan.assess.target import Target
+    from bartizan.assess.target import Linear, Target
 
 VALUES = 12  # of a column that are tried in a search
 BEAM = 6
@@ -244,6 +245,7 @@ def decided(
     label: int,
     radius: float,
     forest: tuple[Forest, Leaves] | None,
+    linear: Linear | None,
     tries: Sequence[Array],
     spent: Clock,
 ) -> Verdict:
@@ -264,4 +266,8 @@ def decided(
         )
         if found.row is not None or found.proven:
             return found
+    if linear is not None:
+        under = attacked_under(possible.schema, linear, space, label, falls)
+        if under is not None and (under.row is not None or under.proven):
+            return under
     return searched(target, possible, space, label, tries, spent)
