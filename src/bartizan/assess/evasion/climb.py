@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import cos, pi
+from math import cos, inf, pi
 
 import numpy as np
 import torch
@@ -36,12 +36,20 @@ class Climb:
 
 @dataclass(frozen=True, slots=True)
 class Slopes:
-    """One way up: a loss, how many steps, the first of them in radii. `sharp` makes the nearest rivals count more."""
+    """One way up: a loss, how many steps, the first of them in radii. `sharp` makes the nearest rivals count more.
+
+    `hope`: a row that lacks more than this share of the way that is left to go leaves, for it will not fall.
+    """
 
     loss: Loss
     steps: int
     first: float = 1.0
     sharp: float = 1.0
+    hope: float = inf
+
+    def length(self, number: int) -> float:
+        """The step of this number, in radii."""
+        return self.first * (1 + cos(pi * number / self.steps)) / 2
 
 
 def climb(
@@ -75,7 +83,7 @@ def climb(
     leaves = torch.zeros(n) if need is None else torch.from_numpy(need.astype(np.float32)) / way.sharp
     best, ahead = at.clone(), torch.full((n,), -torch.inf)
     steep, rose, first = torch.zeros(n), torch.zeros(n, dtype=torch.bool), torch.full((n,), torch.inf)
-    row = torch.arange(n)
+    row, ahead_of = torch.arange(n), sum(way.length(number) for number in range(way.steps))
     for number in range(way.steps + 1):
         scores, value, slope = view.slope(at, label, way.loss, aim)
         leading = lead(scores, label)
@@ -87,6 +95,9 @@ def climb(
         else:
             rose[row] |= value > first[row]
         stays = leading <= leaves
+        if number and way.hope < inf:
+            lacks = -leading / _dual(slope, norm).clamp_min(1e-30)
+            stays &= lacks <= way.hope * ahead_of * radii
         if not stays.all():
             row, around, at, label, lows, highs, radii, leaves, slope = (
                 one[stays] for one in (row, around, at, label, lows, highs, radii, leaves, slope)
@@ -94,8 +105,8 @@ def climb(
             aim = None if aim is None else aim[stays]
         if not len(row) or over():
             break
-        length = radii * (way.first * (1 + cos(pi * number / way.steps)) / 2)
-        at = _step(at, slope, length, around, lows, highs, radii, norm)
+        at = _step(at, slope, radii * way.length(number), around, lows, highs, radii, norm)
+        ahead_of -= way.length(number)
     missing = -ahead / steep.clamp_min(1e-30)
     return Climb(best.numpy(), ahead.numpy().astype(np.float64) * way.sharp, missing.numpy(), rose.numpy())
 
