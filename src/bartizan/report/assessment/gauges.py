@@ -12,6 +12,7 @@ from typing import Any
 
 Report = Mapping[str, Any]  # Any: JSON of `bartizan.assessment/1`
 NOT_TRUSTED = "upper bound, not trusted"
+HARDLY, CLEARLY = 0.6, 0.75  # areas under the curve of membership, in words
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +126,26 @@ def _evasion(report: Report) -> Gauge:
     section, how = _section(report, "evasion"), report["how"]
     rate = rate_in(section, "robust", "robust_accuracy")
     number = _number(rate, measure(report, "evasion", "robust_accuracy"))
-    where = f"of answers are right within {how['eps']:g} ({section.get('norm', how['norm'])})"
+    where = f"of answers are right when {_changes(report, float(how['eps']), str(section.get('norm', how['norm'])))}"
     most = "" if section.get("trusted", True) is True else "at most "
-    lead = f"{most}{number} of its answers are right and stay so under small changes"
+    clean = measure(report, "evasion", "accuracy")
+    rows = "texts" if report["data"].get("form") == "text" else "rows"
+    lead = f"{most}{number} of its answers are right once somebody changes the {rows} a little"
+    if clean is not None:
+        lead += f", {percent(clean)} before"
     return _gauge(report, "evasion", "Evasion", where, rate, number, lead)
+
+
+def _changes(report: Report, eps: float, norm: str) -> str:
+    """What an attacker of this strength may do."""
+    each = "pixel" if report["data"].get("form") == "images" else "value"
+    ways = {
+        "linf": f"every {each} may change by {eps:g}",
+        "l2": f"all {each}s together may change by {eps:g} (L2)",
+        "l0": f"{eps:g} {each}{'' if eps == 1 else 's'} may change",
+        "share of words": f"{percent(eps).replace('.0 ', ' ')} of the words may be edited",
+    }
+    return ways.get(norm, f"changes of {eps:g} ({norm}) are allowed")
 
 
 def _privacy(report: Report) -> Gauge:
@@ -138,7 +155,8 @@ def _privacy(report: Report) -> Gauge:
     area = measure(report, "privacy", "membership_auc")
     if not number and area is not None:
         number, question = f"{area:.2f}", "area under the curve; guessing: 0.50"
-        lead = f"its training rows can be told with an area of {number}, where guessing has 0.50"
+        sure = "hardly better" if area < HARDLY else "somewhat better" if area < CLEARLY else "clearly better"
+        lead = f"what it was trained on can be told {sure} than by guessing ({number}; guessing: 0.50)"
     elif not number and _section(report, "privacy"):
         number, question = "not known", "how many training rows are told: a weaker attack ranked the candidates"
         lead = "how many of its training rows can be told is not known"
@@ -151,7 +169,8 @@ def _theft(report: Report) -> Gauge:
     number = _number(rate, measure(report, "theft", "stolen_fidelity"))
     asked = f" by {queries:,.0f} queries" if queries is not None else ""
     question = f"of new rows get the same answer from a copy made{asked}"
-    return _gauge(report, "theft", "Theft", question, rate, number, f"a copy agrees with it on {number} of new rows")
+    lead = f"a copy made{asked} answers {number} of new rows as it does"
+    return _gauge(report, "theft", "Theft", question, rate, number, lead)
 
 
 def _poison(report: Report) -> Gauge:

@@ -129,7 +129,7 @@ def severity(word: str) -> str:
         return "no finding"
     level = LEVELS.index(word) if word in LEVELS else 0
     bars = "".join(f"<i{' class=on' if n < level else ''}></i>" for n in range(4))
-    return f'<span class="meter" aria-hidden="true">{bars}</span>{text(word)} if true'
+    return f'<span class="meter" aria-hidden="true">{bars}</span>finding: {text(word)}'
 
 
 def _todo(report: Report) -> Iterator[str]:

@@ -92,8 +92,9 @@ class Seen(HTMLParser):
 def test_the_page_answers_first_and_shows_what_that_rests_on() -> None:
     made = page(full(), DECISION, shown())
     said = " ".join(Seen(made).said)
-    first = "31.0 % of its answers are right and stay so under small changes; 31.0 % of its training rows can be told; "
-    assert first in said and "30 rows of its training data carry a backdoor" in said
+    first = "31.0 % of its answers are right once somebody changes the rows a little, "
+    assert first in said and "; 31.0 % of its training rows can be told; " in said
+    assert "30 rows of its training data carry a backdoor" in said
     assert said.index("held by the policy default@1.0.0") < said.index("What to do") < said.index("Can small changes")
     for title in ("Evasion", "Privacy", "Theft", "Poison", "Ownership"):
         assert title in said
