@@ -17,12 +17,16 @@ import torch.nn.functional as F  # noqa: N812
 from bartizan.assess.targets.exporting import Front
 
 Tensor = Any  # torch.Tensor: torch is not read by the type checker
+NOISE = "noise"  # as a norm: what smoothing is trained by
 REACH = 1.25  # of the radius, that one step goes: as N-FGSM and Wong et al. found it
 
 
 @dataclass(frozen=True, slots=True)
 class Threat:
-    """What may be changed: `eps` under `norm` (linf or l2), values within [low, high]. `front` sees rows first."""
+    """What may be changed: `eps` under `norm` (linf or l2), values within [low, high]. `front` sees rows first.
+
+    Under `norm` noise nothing is chosen: Gaussian noise of standard deviation `eps` is drawn, and no value is held.
+    """
 
     norm: str
     eps: float
@@ -68,6 +72,8 @@ def attacked(
     net: Any, x: Tensor, y: Tensor, threat: Threat, method: Method, share: float, chance: Any, fast: bool
 ) -> Tensor:
     """Rows as the net sees them, changed within a share of the radius; labels are ints."""
+    if threat.norm == NOISE:
+        return drowned(x, threat.eps * share, chance)
     clean = None
     if method.trades:
         with torch.no_grad(), half(fast):
@@ -86,6 +92,11 @@ def attacked(
         step = pace * width * _slope(net, rows, y, clean, fast).sign()
         rows = torch.minimum(torch.maximum(rows + step, low), high)
     return rows
+
+
+def drowned(x: Tensor, sigma: float, chance: Any) -> Tensor:
+    """Rows with Gaussian noise; values may leave their range, as smoothing adds it."""
+    return x + sigma * torch.randn(x.shape, generator=chance)
 
 
 def _round(
@@ -127,8 +138,13 @@ def nearest(rows: Tensor, x: Tensor, radius: float) -> Tensor:
 def standing(net: Any, x: Tensor, y: Tensor, threat: Threat, steps: int, chance: Any, fast: bool = False) -> Tensor:
     """(n,) whether a row is right and stays so through so many steps on the margin; a row that falls is left alone.
 
-    It works on what the net sees, so that no front hides a gradient from it. For choosing, never for reporting.
+    It works on what the net sees, so that no front hides a gradient from it. For choosing, never for reporting. Under
+    noise a row stands that is right in so many noisy copies.
     """
+    if threat.norm == NOISE:
+        with torch.no_grad(), half(fast):
+            right = [net(drowned(x, threat.eps, chance)).argmax(1) == y for _ in range(steps)]
+        return torch.stack(right).all(0)
     with torch.no_grad():
         stands = net(threat.seen(x)).argmax(1) == y
     left = stands.nonzero()[:, 0]

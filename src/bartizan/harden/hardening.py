@@ -9,7 +9,6 @@ after. Where the difference may be chance nothing is written but the report, and
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -18,12 +17,13 @@ from typing import Any
 
 from bartizan.assess.data import Data, Form
 from bartizan.assess.how import How
-from bartizan.assess.target import Output, Target
+from bartizan.assess.target import Target
 from bartizan.core.errors import UsageError
 from bartizan.harden.proof import Judged, Proof, cpu_seconds, judged, prove, tested
 from bartizan.harden.stopping import interruptible
 
 AGAINST = ("evasion", "privacy", "theft", "poison")
+METHODS = ("adversarial", "smoothing")
 EPSILON = 8.0  # of differential privacy, where no other is asked for
 BEFORE, AFTER = 0.15, 0.3  # of the time, for judging; the second attack finds it harder
 MOST_CLEAN_COST = 0.03  # of accuracy, above which the original is kept by default
@@ -37,6 +37,7 @@ WORDS = {
         True,
     ),
     "theft": ("the copy agreed on {} of {:,} new rows before and on {} now", "stolen_fidelity", True),
+    "smoothing": ("{} of {:,} test rows were proven before and {} are now", "certified_accuracy", False),
     "poison": ("{} of {:,} rows withstood the triggers before and {} do now", "trigger_withstood", False),
 }
 
@@ -139,6 +140,7 @@ def harden(
     how: How,
     *,
     against: str = "evasion",
+    method: str = METHODS[0],
     most_clean_cost: float = MOST_CLEAN_COST,
     epsilon: float = EPSILON,
 ) -> Hardening:
@@ -146,6 +148,7 @@ def harden(
 
     Args:
         against: evasion (changes of `how.eps` under `how.norm`), privacy, theft or poison.
+        method: Against evasion: adversarial, or smoothing (nets under l2: trained in noise, judged by certificates).
         most_clean_cost: Accuracy that may be lost, as a share of the test rows.
         epsilon: Of differential privacy, where training with it is tried.
 
@@ -155,7 +158,13 @@ def harden(
     tested(data)
     if data.x_train is None or data.y_train is None:
         raise UsageError("hardening needs rows to train on: x_train and y_train in the data")
-    if against == "privacy":
+    if method == "smoothing":
+        if against != "evasion":
+            raise UsageError(f"smoothing is proven against small changes (--against evasion), not against {against}")
+        from bartizan.harden.smoothing import harden_by_smoothing
+
+        made, proof = harden_by_smoothing(target, data, how)
+    elif against == "privacy":
         from bartizan.harden.privacy import harden_against_leaks
 
         made, proof = harden_against_leaks(target, data, how, most_clean_cost, epsilon)
@@ -200,27 +209,11 @@ def _way(target: Target, data: Data) -> Any:
 
 
 def _net(target: Target, data: Data, how: How, seconds: float, stopped: Callable[[], bool]) -> Made:
-    from bartizan.assess.targets.exporting import NotExported, write_onnx
-    from bartizan.assess.targets.onnx import open_onnx
     from bartizan.harden.nets import harden_net
+    from bartizan.harden.writing import as_files, trainable
 
-    assert target.module is not None
-    whole = target.module()
-    net = whole.peeled() if hasattr(whole, "peeled") else whole
-    if net is whole and target.output is not Output.LOGITS:
-        raise UsageError(f"{target.name} gives {target.output}, and nothing before them that can be trained was found")
-    if not any(True for _ in net.parameters()):
-        raise UsageError(f"{target.name} has no weights that can be trained")
-    taught = harden_net(net, data, how.eps, how.norm, how.seed, seconds, how.progress, stopped)
-    rows, _ = tested(data)
-    with tempfile.TemporaryDirectory(prefix="bartizan-") as folder:
-        path = Path(folder) / "hardened.onnx"
-        try:
-            gap = write_onnx(path, taught.net, rows[:64], taught.front)
-        except NotExported as error:
-            raise UsageError(f"the hardened model cannot be written: {error}") from None
-        opened = open_onnx(path, rows[:64])
-        files = {"hardened.onnx": path.read_bytes(), "hardened.safetensors": _safetensors(taught)}
+    taught = harden_net(trainable(target), data, how.eps, how.norm, how.seed, seconds, how.progress, stopped)
+    files, opened, gap = as_files(taught.net, taught.front, data)
     front = taught.front
     details: dict[str, object] = {
         "start": "the given weights",
@@ -236,15 +229,6 @@ def _net(target: Target, data: Data, how: How, seconds: float, stopped: Callable
         notes.append(f"{ends} before the net sees them")
     method = " then ".join(dict.fromkeys(one.method for one in taught.stages))
     return Made(files, opened, f"adversarial training: {method}", details, notes)
-
-
-def _safetensors(taught: Any) -> bytes:
-    from safetensors.torch import save
-
-    front = taught.front
-    about = {"front_low": str(front.low), "front_high": str(front.high)} if front is not None else None
-    tensors = {name: value.detach().contiguous().clone() for name, value in taught.net.state_dict().items()}
-    return bytes(save(tensors, metadata=about))
 
 
 def _percent(rate: Any) -> str:

@@ -24,12 +24,14 @@ from bartizan.assess.data import Data, Form
 from bartizan.assess.target import Array
 from bartizan.assess.targets.exporting import Front
 from bartizan.core.errors import UsageError
-from bartizan.harden.adversary import Method, Threat
+from bartizan.harden.adversary import NOISE, Method, Threat
 from bartizan.harden.choosing import FREE, Tried
 from bartizan.harden.teaching import BATCH, Lesson, Stage, seconds_per_epoch, share_standing, teach
 
 FAST = Method("one step from a random place")
 NOISY = Method("N-FGSM", unclipped=True)
+DROWNED = Method("training in Gaussian noise", steps=0)
+MOST_NOISE = 40  # epochs
 LATER = (
     Method("PGD-7", steps=7),
     Method("TRADES with AWP", steps=5, trades=6.0, awp=0.005),
@@ -90,12 +92,14 @@ def harden_net(
 ) -> Taught:
     """A net like `net` (logits; its own weights stay as they are) that stands more; `seconds` of processor and clock.
 
+    Under the norm `noise` it learns to be right in Gaussian noise of standard deviation `eps`, as smoothing asks it.
+
     Raises UsageError where there are no rows to train on, or the norm has no training attack.
     """
+    if norm not in ("linf", "l2", NOISE):
+        raise UsageError(f"nets are hardened under linf or l2, not {norm}")
     if data.x_train is None or data.y_train is None:
         raise UsageError("hardening needs rows to train on: x_train and y_train in the data")
-    if norm not in ("linf", "l2"):
-        raise UsageError(f"nets are hardened under linf or l2, not {norm}")
     until, clock = time.process_time() + seconds, time.monotonic() + seconds
 
     def left() -> float:
@@ -107,7 +111,10 @@ def harden_net(
     _fit_rows(plain, lesson, left())
     hardening = _Hardening(lesson, before, left)
     hardening.fronts(plain, fronts(data.x_train, eps, lesson.images, norm))
-    hardening.stages_that_fit(plain)
+    if norm == NOISE:
+        hardening.noise()
+    else:
+        hardening.stages_that_fit(plain)
     best = hardening.best
     return Taught(best.net, best.threat.front, before, best.tried, hardening.stages, hardening.all, len(lesson.x))
 
@@ -187,6 +194,12 @@ class _Hardening:
             if made.tried.robust > ENOUGH * made.tried.clean:
                 break  # What is left to gain is little beside what the held-out rows can tell.
 
+    def noise(self) -> None:
+        """As many epochs of noise as fit, the accuracy in it kept."""
+        epochs = self._epochs(self.best, DROWNED, MOST_NOISE, 0.9)
+        if epochs:
+            self.best = self.taught(DROWNED.name, self.best, DROWNED, epochs)
+
     def _gently(self, plain: Any, most: int) -> None:
         """The same for half the radius, from the given weights: what costs too much accuracy helps nobody."""
         threat = replace(self.best.threat, eps=self.best.threat.eps / 2)
@@ -199,7 +212,7 @@ class _Hardening:
 
     def _epochs(self, begun: _Kept, method: Method, most: int, share: float) -> int:
         lesson = replace(self.lesson, threat=begun.threat)
-        return min(most, int(share * self.left() / seconds_per_epoch(begun.net, lesson, method)))
+        return max(0, min(most, int(share * self.left() / seconds_per_epoch(begun.net, lesson, method))))
 
 
 def _own(net: Any) -> Any:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bartizan.assess.certify.smoothing import ABSTAINED, FIRST, LOTS, smooth
+from bartizan.assess.certify.smoothing import ABSTAINED, FIRST, LOTS, Smoothed, smooth
 from bartizan.assess.data import Data, Form
 from bartizan.assess.how import How
 from bartizan.assess.measured import Rate, wilson
@@ -138,9 +138,15 @@ def _smoothed(target: Target, how: How, x: Array, y: Array) -> Certificates:
     room = None if target.cap is None else target.cap - target.queries
     if room is not None and room < FIRST + LOTS[-1]:
         return _nothing(how, len(x), "smoothing asks more rows than the endpoint may be asked")
+    return smoothed(target, how, x, y)[0]
+
+
+def smoothed(target: Target, how: How, x: Array, y: Array) -> tuple[Certificates, Smoothed]:
+    """What is proven of the votes over noisy copies of these rows, and the votes' own answers."""
     found = smooth(target, x, how.eps / SIGMA, how.eps, how.seed, how.budget)
     proven = (found.label == y) & (found.radius >= how.eps)
-    return Certificates(
+    told = Certificates(
         f"smoothing, sigma {found.sigma:g}", how.eps, how.norm, proven, len(x),
         abstained=int((found.label == ABSTAINED).sum()), smoothed=True,
     )  # fmt: skip
+    return told, found

@@ -19,31 +19,36 @@ from bartizan.assess.budget import Budget
 from bartizan.assess.target import Array, Target
 
 FIRST = 50
-LOTS = (100, 1_000, 10_000)  # copies, together, at each look
+LOTS = (100, 400, 1_500, 6_000)  # copies, together, at each look; 400 of 400 prove two standard deviations
 ALPHA = 0.001
 ABSTAINED = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Smoothed:
-    """(n,) the majority's label, -1 where it abstains, and the L2 radius it is proven for; `asked` rows it took."""
+    """(n,) the majority's label, -1 where it abstains, and the L2 radius it is proven for; `asked` rows it took.
+
+    The first `looked` rows were asked about before the time was spent; it abstains on the others.
+    """
 
     label: Array
     radius: Array
     sigma: float
     asked: int
+    looked: int
 
 
 def smooth(target: Target, x: Array, sigma: float, wanted: float, seed: int, budget: Budget) -> Smoothed:
     """Certifies rows; stops asking about one as soon as `wanted` is proven, or out of reach of what may be asked."""
     chance = np.random.default_rng(seed)
     label, radius = np.full(len(x), ABSTAINED), np.zeros(len(x))
-    began = target.queries
+    began, looked = target.queries, 0
     for at, row in enumerate(x):
         if budget.spent:
             break
+        looked += 1
         label[at], radius[at] = _one(target, row, sigma, wanted, chance, budget)
-    return Smoothed(label, radius, sigma, target.queries - began)
+    return Smoothed(label, radius, sigma, target.queries - began, looked)
 
 
 def _one(
@@ -52,13 +57,13 @@ def _one(
     normal = NormalDist()
     label = int(np.argmax(_votes(target, row, sigma, FIRST, chance)))
     hits, asked, best = 0, 0, 0.0
+    reachable = sigma * normal.inv_cdf(lower(LOTS[-1], LOTS[-1], ALPHA / len(LOTS))) >= wanted
     for lot in LOTS:
         hits += int(_votes(target, row, sigma, lot - asked, chance)[label])
         asked = lot
         sure = lower(hits, asked, ALPHA / len(LOTS))
         best = max(best, sigma * normal.inv_cdf(sure) if sure > 0.5 else 0.0)
-        hopeless = sigma * normal.inv_cdf(min(1 - 1e-9, lower(asked, asked, ALPHA / len(LOTS)))) < wanted
-        if (best >= wanted > 0) or budget.spent or (not hopeless and _never(hits, asked, wanted / sigma)):
+        if (best >= wanted > 0) or budget.spent or (reachable and _never(hits, asked, wanted / sigma)):
             break
     return (label, best) if best > 0 else (ABSTAINED, 0.0)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 EXAMPLES = """\b
 Examples:
   bartizan harden model.onnx --data digits.npz --eps 0.2 --budget 120 --out harder
+  bartizan harden model.onnx --data digits.npz --norm l2 --eps 0.5 --method smoothing --out harder
   bartizan harden model.txt --data table.npz --eps 0.3 --out harder
   bartizan harden model.onnx --data faces.npz --against privacy --out harder
   bartizan assess harder/hardened.onnx --data digits.npz --eps 0.2 --out after
@@ -49,6 +50,14 @@ Exit codes:
     show_default=True,
     help="What it is made stronger against, and judged by: small changes, telling who was trained on, copying, "
     "poisoned training rows.",
+)
+@click.option(
+    "--method",
+    type=click.Choice(["adversarial", "smoothing"]),
+    default="adversarial",
+    show_default=True,
+    help="Against evasion: adversarial training; or, for nets under l2, training in noise for a model that votes over "
+    "noisy copies, judged by what is proven of its votes.",
 )
 @click.option(
     "--dp-epsilon",
@@ -84,6 +93,7 @@ def harden(
     train: str | None,
     schema: Path | None,
     against: str,
+    method: str,
     dp_epsilon: float,
     most_clean_cost: float,
     record: bool,
@@ -121,7 +131,10 @@ def harden(
         )  # fmt: skip
         folder = made(out)
         try:
-            done = hardened(target, found, how, against=against, most_clean_cost=most_clean_cost, epsilon=dp_epsilon)
+            done = hardened(
+                target, found, how,
+                against=against, method=method, most_clean_cost=most_clean_cost, epsilon=dp_epsilon,
+            )  # fmt: skip
         except BROKEN as error:
             raise BartizanError(f"{model}: {ended(error)}; nothing was written") from error
         names = done.write(folder)

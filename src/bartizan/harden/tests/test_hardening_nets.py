@@ -12,7 +12,9 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper, save
 
+from bartizan.assess.budget import Budget
 from bartizan.assess.data import Data, Form
+from bartizan.assess.how import How
 from bartizan.assess.measured import wilson
 from bartizan.assess.target import Array, Target
 from bartizan.assess.targets.exporting import Front, write_onnx
@@ -20,7 +22,7 @@ from bartizan.assess.targets.onnx import open_onnx
 from bartizan.core.errors import UsageError
 from bartizan.harden.adversary import Method, Threat, attacked, standing
 from bartizan.harden.choosing import Tried
-from bartizan.harden.hardening import Hardening, Made
+from bartizan.harden.hardening import Hardening, Made, harden
 from bartizan.harden.nets import Taught, fronts, harden_net
 from bartizan.harden.proof import Judged, Proof
 
@@ -184,3 +186,30 @@ def test_rows_to_train_on_are_needed(target: Target, data: Data) -> None:
     assert target.module is not None
     with pytest.raises(UsageError, match="rows to train on"):
         harden_net(target.module().peeled(), replace(data, x_train=None), EPS, "linf", 0, 1.0, lambda text: None)
+
+
+def test_what_is_proven_of_votes_a_stranger_can_vote_again(target: Target, data: Data, tmp_path: Path) -> None:
+    radius, sigma = 0.8, 0.4
+    done = harden(target, data, How(radius, "l2", rows=6, budget=Budget(60.0)), method="smoothing")
+    proof, told = done.proof, done.as_json()
+    assert proof.after.robust.share >= proof.before.robust.share
+    assert proof.after.stands.any()
+    assert any("belongs to the smoothed model" in note for note in done.made.notes)
+    assert told["details"]["sigma"] == sigma  # type: ignore[index]  # Of JSON.
+    (tmp_path / "hardened.onnx").write_bytes(done.made.files["hardened.onnx"])
+    session = onnxruntime.InferenceSession(str(tmp_path / "hardened.onnx"), providers=["CPUExecutionProvider"])
+    chance = np.random.default_rng(7)
+    assert data.x_test is not None
+    assert data.y_test is not None
+    for row, label in zip(data.x_test[:6][proof.after.stands], data.y_test[:6][proof.after.stands], strict=True):
+        other = data.x_test[data.y_test != label].mean(0) - row
+        moved = row + radius * other / np.linalg.norm(other)
+        noisy = moved + sigma * chance.standard_normal((400, *row.shape), dtype=np.float32)
+        votes = session.run(None, {"rows": noisy.astype(np.float32)})[0].argmax(1)
+        assert (votes == label).mean() > 0.5
+
+
+@pytest.mark.parametrize(("norm", "against"), [("linf", "evasion"), ("l2", "theft")])
+def test_votes_prove_a_radius_in_l2_against_changes_alone(target: Target, data: Data, norm: str, against: str) -> None:
+    with pytest.raises(UsageError):
+        harden(target, data, How(EPS, norm, budget=Budget(5.0)), method="smoothing", against=against)
