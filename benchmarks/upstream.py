@@ -2,9 +2,9 @@
 
     python -m benchmarks.upstream PORT
 
-The request's own words choose the script. `"stream":true` streams 32 chunks, else one JSON answer. A model called
-`…-50ms` waits 50 ms before its first byte; `…-drip` sends a chunk every millisecond, as a model does, so that each one
-arrives by itself; others send all chunks at once.
+The request's own words choose the script. `"inputs"` is a question to a classical model. `"stream":true` streams 32
+chunks, else one JSON answer. A model called `…-50ms` waits 50 ms before its first byte; `…-drip` sends a chunk every
+millisecond, as a model does, so that each one arrives by itself; others send all chunks at once.
 """
 
 from __future__ import annotations
@@ -57,7 +57,15 @@ def _chunk(raw: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(raw), raw)
 
 
+def _prediction() -> bytes:
+    scores = [0.91, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01]
+    body = {"model_name": "m", "outputs": [{"name": "p", "shape": [1, 10], "datatype": "FP32", "data": scores}]}
+    raw = json.dumps(body).encode()
+    return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(raw), raw)
+
+
 PLAIN = _answer()
+PREDICTED = _prediction()
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 STREAM = [
     *(_chunk(_event({"content": WORDS[i % 8]})) for i in range(CHUNKS - 1)),
@@ -86,7 +94,8 @@ class Scripted(asyncio.Protocol):
         body = b"".join(self.body)
         self.body.clear()
         script = (
-            self.drip if b"-drip" in body and b'"stream":true' in body
+            self.predict if b'"inputs"' in body
+            else self.drip if b"-drip" in body and b'"stream":true' in body
             else self.burst if b'"stream":true' in body
             else self.plain
         )  # fmt: skip
@@ -97,6 +106,9 @@ class Scripted(asyncio.Protocol):
 
     def plain(self) -> None:
         self.transport.write(PLAIN)
+
+    def predict(self) -> None:
+        self.transport.write(PREDICTED)
 
     def burst(self) -> None:
         self.transport.write(b"".join((HEAD, *STREAM, END)))

@@ -3,7 +3,7 @@
     - asking: {doubt: 9.5}
     - asking: {coverage: 4.6, queries: 200}
 
-Numbers are standard deviations above what is usual; honest sessions reach 4. Those that are left out are ordinary.
+Numbers are spreads of honest sessions above what is usual; honest ones reach 4. Those that are left out are ordinary.
 """
 
 from __future__ import annotations
@@ -41,4 +41,4 @@ def asking_of(fields: Fields, node: Node, where: str) -> Asking | None:
 def told(content: Asking) -> str:
     """A session in a line, for people who read a clause's examples."""
     name, largest = content.largest
-    return f"{content.queries:,} queries to a model, {name} {largest:g} standard deviations above usual"
+    return f"{content.queries:,} queries to a model, {name} {largest:g} spreads above usual"

@@ -9,8 +9,9 @@ A thief asks for what it does not know yet. Over the queries of one session that
     order      how normally the distances to the nearest earlier row with the same label are spread: rows made on
                purpose have other distances than rows that come by (Juuti et al. 2019, "PRADA"; Shapiro, Francia 1972)
 
-Each is compared with honest sessions of the same length, in standard deviations; the largest of them is compared with
-the largest that honest sessions reached. A thief that asks honest rows in an honest order is not told apart by this.
+Each is compared with honest sessions of the same length, in the spread that those have: a standard deviation, or a
+quarter of how far any of them went. The largest is compared with the largest that honest sessions reached. A thief that
+asks honest rows in an honest order is not told apart by this.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Usual:
     spread: float
 
     def z(self, value: float) -> float:
-        """How many standard deviations above usual."""
+        """How many spreads above usual."""
         return (value - self.mean) / max(self.spread, 1e-6)
 
 
@@ -77,7 +78,7 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """How an account asked, against honest ones: each number's standard deviations above usual, and the limit."""
+    """How an account asked, against honest ones: each number's spreads above usual, and the limit."""
 
     model: str
     queries: int

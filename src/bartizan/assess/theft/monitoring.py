@@ -1,7 +1,8 @@
 """The monitor that goes with a model: what honest sessions look like, and how soon it would have seen this thief.
 
-Honest sessions are drawn from test rows, which the model was not trained on: an account asks about some classes more
-than about others. One half of the rows calibrates, the other half counts the false alarms.
+Honest sessions are drawn from test rows, which the model was not trained on: accounts ask about all classes
+alike, about some more than about others or about one alone, and some ask rows again. Two thirds of the rows calibrate,
+in parts that differ as months do; the last third counts the false alarms.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ FAR, CLOSE = 0.95, 0.2  # Quantiles of honest rows.
 ROOM = 1.25  # Above the largest deviation of any honest session: other rows are a little other.
 LATER = np.triu(np.full((LENGTHS[-1], LENGTHS[-1]), inf, np.float32))  # No row is near to one that came after it.
 BASED = 3000  # Rows that cells are made from.
-NARROW = 0.7  # Concentration of the classes an account asks about: the smaller, the fewer.
+WIDTHS = (0.1, 0.7, 10.0)  # Concentrations of the classes that accounts ask about: the smaller, the fewer.
+AGAIN, MOST_AGAIN = 0.3, 0.6  # The share of accounts that ask some rows again, and of rows they ask again at most.
+TAIL = 4.0  # Spreads above the mean at most, of any honest session that calibrates.
+PARTS = 8  # Of the rows that calibrate.
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class Monitor:
             "file": "theft-monitor.json",
             "false_alarms": self.false_alarms.as_json(),
             "false_alarms_per_1000_sessions": round(self.false_alarms.share * 1000, 3),
-            "honest": "sessions drawn from test rows, every account with a preference for some classes",
+            "honest": "sessions drawn from test rows; accounts like all classes, some or one, and some ask again",
             "session": self.longest,
             "thieves": [{"thief": name, "alarm_after": at} for name, at in self.seen_at.items()],
         }
@@ -71,27 +75,33 @@ def monitor(model: str, own: Array, honest: Traffic, thieves: Mapping[str, Traff
     draw = np.random.default_rng(seed)
     base = _base(model, own, seed)
     order = draw.permutation(len(honest.rows))
-    halves = [Traffic(honest.rows[part], honest.said[part]) for part in np.array_split(order, 2)]
-    longest = max(length for length in LENGTHS if length <= max(LENGTHS[0], len(halves[0].rows) // 2))
+    known, other = np.split(order, [2 * len(order) // 3])
+    longest = max(length for length in LENGTHS if length <= max(LENGTHS[0], 2 * len(other) // 3))
     lengths = [length for length in LENGTHS if length <= longest]
-    points = [_points(base, one.rows) for one in halves]
-    margins = _margins(halves[0].said)
-    far = float(np.quantile(_nearest(points[0], base)[1], FAR))
-    close = float(np.quantile(margins, CLOSE))
-    drafted = _with(base, far=far, close=close)
-    first = [
-        _session(drafted, points[0], halves[0].said, _drawn(halves[0].said, longest, draw)) for _ in range(SESSIONS)
-    ]
-    found = {length: [numbers(one[:length]) for one in first] for length in lengths}
-    usual = {length: _usual(ones) for length, ones in found.items()}
+    points, margins = _points(base, honest.rows), _margins(honest.said)
+    far = float(np.quantile(_nearest(points[known], base)[1], FAR))
+    drafted = _with(base, far=far, close=float(np.quantile(margins[known], CLOSE)))
+
+    def drawn(rows: Array, count: int) -> list[dict[int, dict[str, float]]]:
+        """The numbers of so many honest sessions with these rows, by length."""
+        some = points[rows], honest.said[rows]
+        made = (_session(drafted, *some, _drawn(some[1], longest, draw)) for _ in range(count))
+        return [{length: numbers(one[:length]) for length in lengths} for one in made]
+
+    # Each part is other rows, as another month is: what differs between parts belongs to what is usual.
+    parts = [draw.permutation(known)[: len(other)] for _ in range(PARTS)]
+    first = [one for rows in parts for one in drawn(rows, SESSIONS // PARTS)]
+    usual = {length: _usual([one[length] for one in first]) for length in lengths}
     drafted = _with(drafted, usual=usual)
-    largest = max(usual[at][name].z(one[name]) for at, ones in found.items() for one in ones for name in NUMBERS)
-    limit = ROOM * largest
-    other = [
-        _session(drafted, points[1], halves[1].said, _drawn(halves[1].said, longest, draw)) for _ in range(SESSIONS)
-    ]
-    passed = clopper_pearson(sum(_largest(drafted, one) > limit for one in other), SESSIONS)
-    profile = _with(drafted, limit=limit, false_alarms=round(passed.share * 1000, 3))
+
+    def largest(one: dict[int, dict[str, float]]) -> float:
+        return max(usual[at][name].z(found[name]) for at, found in one.items() for name in NUMBERS)
+
+    limit = ROOM * max(map(largest, first))
+    unseen = [largest(one) for one in drawn(other, SESSIONS)]
+    passed = clopper_pearson(sum(one > limit for one in unseen), SESSIONS)
+    # Told is what these rows, which nothing was set by, showed; then they count as well: there will be fewer alarms.
+    profile = _with(drafted, limit=max(limit, ROOM * max(unseen)), false_alarms=round(passed.share * 1000, 3))
     seen = {name: _alarm(profile, traffic) for name, traffic in thieves.items()}
     return Monitor(profile, passed, seen, longest)
 
@@ -155,13 +165,16 @@ def _margins(said: Array) -> Array:
 
 
 def _drawn(said: Array, length: int, draw: np.random.Generator) -> Array:
-    """Rows of one honest session: an account's own mixture of classes, no row twice while there are others."""
+    """Rows of one honest session: an account's own mixture of classes, from all of them to one; some ask again."""
     label = said.argmax(axis=1)
-    liking = draw.dirichlet(np.full(said.shape[1], NARROW)) + 0.02
-    weight = liking[label]
-    # Gumbel's maximum: the largest keys are a weighted draw without putting back.
-    keys = np.log(weight) + draw.gumbel(size=len(label))
-    return np.asarray(draw.permutation(np.argsort(-keys)[:length]))
+    liking = draw.dirichlet(np.full(said.shape[1], draw.choice(WIDTHS))) + 0.02 / said.shape[1]
+    # Gumbel's maximum: the largest keys are a weighted draw, no row twice while there are others.
+    keys = np.log(liking[label]) + draw.gumbel(size=len(label))
+    rows = draw.permutation(np.argsort(-keys)[:length])
+    if draw.random() < AGAIN:
+        for at in np.flatnonzero(draw.random(len(rows)) < draw.uniform(0, MOST_AGAIN)):
+            rows[at] = rows[draw.integers(0, at + 1)]
+    return np.asarray(rows)
 
 
 def _session(base: Profile, points: Array, said: Array, rows: Array) -> list[Query]:
@@ -178,12 +191,11 @@ def _session(base: Profile, points: Array, said: Array, rows: Array) -> list[Que
 
 def _usual(found: list[dict[str, float]]) -> dict[str, Usual]:
     columns = {name: np.array([one[name] for one in found]) for name in NUMBERS}
-    return {name: Usual(float(column.mean()), float(column.std())) for name, column in columns.items()}
-
-
-def _largest(profile: Profile, queries: list[Query]) -> float:
-    """The largest deviation at any length that is judged."""
-    return max(judged(profile, queries[:length]).largest[1] for length in profile.usual)
+    # A number with a long tail among honest sessions has a wide spread, so that it does not set the limit for others.
+    return {
+        name: Usual(float(column.mean()), float(max(column.std(), (column.max() - column.mean()) / TAIL)))
+        for name, column in columns.items()
+    }
 
 
 def _alarm(profile: Profile, traffic: Traffic) -> int | None:

@@ -37,8 +37,8 @@ def examine(subject: Subject, hits: Hits) -> Iterator[Finding]:
         severity=Severity.HIGH if sure else Severity.MEDIUM,
         confidence=SURE if sure else CONFIDENCE,
         places=(Place(subject.path),),
-        because=f"in {asking.queries} queries this account {WORDS[name]} than honest ones: {largest:.1f} standard "
-        f"deviations, {asking.false_alarms:g} of 1,000 honest sessions pass the limit of {asking.limit:.1f}",
+        because=f"in {asking.queries} queries this account {WORDS[name]} than honest ones: {largest:.1f} times "
+        f"what they differ by, {asking.false_alarms:g} of 1,000 honest sessions pass the limit of {asking.limit:.1f}",
         measures=(("queries", float(asking.queries)), *((name, round(z, 3)) for name, z in asking.deviations)),
     )
 
