@@ -32,6 +32,7 @@ from bartizan.assess.evasion.measure import measure
 from bartizan.assess.how import How
 from bartizan.assess.target import Array
 from bartizan.assess.targets.opening import open_target
+from benchmarks.training import learned
 
 Tensor = Any
 SIDE = 16
@@ -101,24 +102,8 @@ class Residual(nn.Module):
 
 def trained(made: nn.Module, data: Rows, eps: float = 0.0, heat: float = 1.0) -> nn.Module:
     """With `eps` on five steps of PGD (Madry et al. 2018); `heat` divides the scores while it learns."""
-    x, y = torch.from_numpy(data.x_train), torch.from_numpy(data.y_train)
-    epochs = max(4, 20000 // len(x)) * (2 if eps else 1)
-    optimiser = torch.optim.Adam(made.parameters(), 2e-3)
-    for _ in range(epochs):
-        for some in torch.randperm(len(x)).split(64):
-            inputs = x[some]
-            if eps:
-                move = (torch.rand_like(inputs) * 2 - 1) * eps
-                for _ in range(5):
-                    move.requires_grad_(True)
-                    loss = F.cross_entropy(made((inputs + move).clamp(0, 1)), y[some])
-                    (slope,) = torch.autograd.grad(loss, move)
-                    move = (move + eps / 3 * slope.sign()).clamp(-eps, eps).detach()
-                inputs = (inputs + move).clamp(0, 1)
-            optimiser.zero_grad()
-            F.cross_entropy(made(inputs) / heat, y[some]).backward()
-            optimiser.step()
-    return made.eval()
+    epochs = max(4, 20000 // len(data.x_train)) * (2 if eps else 1)
+    return learned(made, data.x_train, data.y_train, epochs=epochs, batch=64, rate=2e-3, eps=eps, steps=5, heat=heat)
 
 
 # ---- Masks -----------------------------------------------------------------------------------------------------------

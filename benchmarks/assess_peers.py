@@ -121,7 +121,8 @@ def trained(rows: Rows, eps: float = 0.0, epochs: int = 6) -> Any:
     """A small CNN; with `eps` trained on seven steps of PGD (Madry et al. 2018)."""
     import torch
     from torch import nn
-    from torch.nn import functional
+
+    from benchmarks.training import learned
 
     torch.manual_seed(0)
     side = rows.x_train.shape[-1]
@@ -129,23 +130,7 @@ def trained(rows: Rows, eps: float = 0.0, epochs: int = 6) -> Any:
         nn.Conv2d(1, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 5, padding=2), nn.ReLU(),
         nn.MaxPool2d(2), nn.Flatten(), nn.Linear(32 * (side // 4) ** 2, 128), nn.ReLU(), nn.Linear(128, 10),
     )  # fmt: skip
-    optimiser = torch.optim.Adam(model.parameters(), 1e-3)
-    x, y = torch.from_numpy(rows.x_train), torch.from_numpy(rows.y_train)
-    for _ in range(epochs):
-        for part in torch.randperm(len(x)).split(100):
-            inputs = x[part]
-            if eps:
-                move = (torch.rand_like(inputs) * 2 - 1) * eps
-                for _ in range(7):
-                    move.requires_grad_(True)
-                    loss = functional.cross_entropy(model((inputs + move).clamp(0, 1)), y[part])
-                    (slope,) = torch.autograd.grad(loss, move)
-                    move = (move + eps / 4 * slope.sign()).clamp(-eps, eps).detach()
-                inputs = (inputs + move).clamp(0, 1)
-            optimiser.zero_grad()
-            functional.cross_entropy(model(inputs), y[part]).backward()
-            optimiser.step()
-    return model.eval()
+    return learned(model, rows.x_train, rows.y_train, epochs=epochs, batch=100, rate=1e-3, eps=eps, steps=7)
 
 
 def masked(model: Any, how: str) -> Any:
