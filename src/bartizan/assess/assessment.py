@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from importlib import import_module
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,7 @@ from bartizan.assess.facts import (
     told_of,
     versions,
 )
-from bartizan.assess.options import Options, share
+from bartizan.assess.options import SHARES, Options, share
 from bartizan.core.errors import UsageError
 from bartizan.core.finding import Failure, Finding
 from bartizan.readers.assessment import CHECKS, SCHEMA, assessed, subject_of
@@ -54,9 +55,11 @@ BROKEN = (
 )  # fmt: skip
 CHECKING = 0.95  # Of the time, for the checks; the rest is for the report and for what ends a little late.
 BEGUN = 0.5  # Of the time, at least, for the checks: loading libraries may take longer than a small budget.
-LEAST_S = {"theft": 3.0}  # A check that has less does not begin: a copy that was hardly taught says nothing.
+# A check that has less does not begin: a copy that was hardly taught says nothing. It may have more than its share.
+LEAST_S = {"theft": 3.0}
 LEAST_OTHERS_S = 0.1
-NO_TIME = "no time was left for it: give a larger --budget, or fewer --checks"
+BARELY_S = 0.01
+NO_TIME = "no time was left for it"
 PROVING = 0.5  # Of what evasion leaves of its time, the part for certificates.
 
 
@@ -94,7 +97,7 @@ class Assessment:
     @property
     def cut_short(self) -> bool:
         """Whether the budget was over before every check could begin."""
-        return NO_TIME in self.not_measured.values()
+        return any(why.startswith(NO_TIME) for why in self.not_measured.values())
 
     @property
     def trusted(self) -> bool:
@@ -210,6 +213,9 @@ def _run(
             section = done.get(name)
             if section is None:
                 how = _how_for(name, options, strength, budget, say)
+                if how.budget.left < LEAST_S.get(name, LEAST_OTHERS_S) - BARELY_S:
+                    missing[name] = _no_time(name, options, how.budget.left)
+                    continue
                 section = _one(name, target, data, how, folder, missing, run)
             if section is not None:
                 report[name] = section
@@ -224,12 +230,14 @@ def _run(
 def _how_for(name: str, options: Options, strength: float, whole: Budget, say: Say) -> How:
     from bartizan.assess.how import How
 
-    order = options.order
+    order, left = options.order, whole.left
+    part = share(name, order[order.index(name) + 1 :])
+    least = min(1.0, LEAST_S.get(name, 0.0) / left) if left else 1.0
     return How(
         eps=strength,
         norm=options.norm,
         seed=options.seed,
-        budget=whole.part(share(name, order[order.index(name) + 1 :])),
+        budget=whole.part(max(part, least)),
         rows=options.rows,
         progress=lambda text: say(name, text),
         price=options.price,
@@ -238,14 +246,19 @@ def _how_for(name: str, options: Options, strength: float, whole: Budget, say: S
     )
 
 
+def _no_time(name: str, options: Options, left: float) -> str:
+    """Why a check did not begin, and a budget that reaches it: of a second more it has what those before it leave."""
+    before = options.order[: options.order.index(name)]
+    part = CHECKING * (1 - sum(SHARES[one] for one in before) / sum(SHARES[one] for one in options.order))
+    enough = options.budget_s + (LEAST_S.get(name, LEAST_OTHERS_S) - left) / part
+    return f"{NO_TIME}: give a --budget of at least {ceil(enough)} seconds, or fewer --checks"
+
+
 def _one(
     name: str, target: Target, data: Data, how: How, folder: Folder, missing: dict[str, str], run: Run
 ) -> Json | None:
     """One check: its section, or None with the reason among the `missing`."""
     began, cpu = time.monotonic(), cpu_seconds()
-    if how.budget.left < LEAST_S.get(name, LEAST_OTHERS_S):
-        missing[name] = NO_TIME
-        return None
     how.progress("begins")
     try:
         result = run(name, target, data, how)

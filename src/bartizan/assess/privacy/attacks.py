@@ -15,6 +15,7 @@ import numpy as np
 from bartizan.assess.target import Array
 
 EACH = 64  # Shadow models from which on a row's own variance is better than that of all rows (Carlini 2022, VI.C).
+AROUND, NEIGHBOURS = 0.3, 15  # What is taken off of the mean over so many rows like it.
 TINY = 1e-12
 
 
@@ -62,6 +63,18 @@ def rmia(target: Array, shadows: Array, inside: Array, others: Array, shadows_ot
     """
     with_it, without = means(np.exp(shadows), inside)
     return _above(target, (with_it + without) / 2, others, np.exp(shadows_others).mean(axis=0))
+
+
+def beyond(target: Array, shadows: Array, inside: Array, near: Array) -> Array:
+    """RMIA's ratio, less a part of that of the rows most like it: all of a region is learned better or worse by chance.
+
+    Args:
+        near: (n, at least `NEIGHBOURS`) rows like each row, nearest first.
+    """
+    with_it, without = means(np.exp(shadows), inside)
+    ratio = target - np.log((with_it + without) / 2 + TINY)
+    held = np.clip(ratio, *np.quantile(ratio, [0.01, 0.99]))
+    return np.asarray(ratio - AROUND * held[near[:, :NEIGHBOURS]].mean(axis=1))
 
 
 def rmia_offline(target: Array, shadows: Array, inside: Array, others: Array, shadows_others: Array, a: float) -> Array:

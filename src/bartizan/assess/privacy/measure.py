@@ -30,7 +30,10 @@ from bartizan.assess.privacy.stacking import table_of
 from bartizan.assess.privacy.standin import stand_in
 from bartizan.assess.target import Array, Target
 
-TRAINING = 0.9  # Of the time; the rest is for choosing among attacks.
+TRAINING = 0.9  # Of the time; the rest is for choosing among attacks, which takes some seconds,
+CHOOSING_S = 3.0
+CHOOSING = 0.5  # but at most this part.
+REFERENCE_S = 2.0  # What reference models take at least; without that the model's plain certainty ranks.
 READING = 0.1
 
 
@@ -65,8 +68,9 @@ def measure(target: Target, data: Data, how: How) -> Privacy:
         )
     how.progress("choosing an attack on the shadow models")
     chosen = choose(
-        table, brought, like, how.seed, how.budget, played(rough, brought, table, how.seed) if rough.any else None
-    )
+        table, brought, like, how.seed, how.budget, played(rough, brought, table, how.seed) if rough.any else None,
+        own_recipe=own_kind and not hasattr(target.refit, "longer"),  # Those of nets, which have a length, are ours.
+    )  # fmt: skip
     scores, attack = chosen.scores, chosen.name
     if not marked:
         scores, attack = _with_places(target, own, scores, attack)
@@ -98,7 +102,8 @@ def measure(target: Target, data: Data, how: How) -> Privacy:
 
 
 def _shadows(target: Target, pool: Pool, ask: Asking, own: Signals, how: How, notes: list[str]) -> Shadows | None:
-    time = Budget(how.budget.left * TRAINING)
+    left = how.budget.left
+    time = Budget(min(left * TRAINING, max(left - CHOOSING_S, left * CHOOSING)))
     refit = target.refit
     if refit is None:
         how.progress("models of other kinds")
@@ -127,6 +132,9 @@ def _weaker(
         scores, name = rmia(like.sure, table.sure, table.inside, like.population, table.population), "RMIA"
         said = tried = curve(table.values["odds"].reshape(-1), table.inside.reshape(-1))
         notes.append("the rate is that of plain certainty on two shadow models; RMIA, which ranked, is mostly stronger")
+    elif how.budget.left < REFERENCE_S:
+        scores, name = own.odds, "confidence"
+        notes.append("there was no time for models to compare with: plain certainty ranks, the weakest of all attacks")
     else:
         how.progress("models of another kind")
         scores, name = reference(pool, own, how.seed), "reference models of another kind"

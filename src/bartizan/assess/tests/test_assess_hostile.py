@@ -211,7 +211,22 @@ def test_a_budget_that_is_over_is_said_and_a_small_one_has_its_half(tmp_path: Pa
     late = Budget(4.0, -1e6)  # Opening took longer than all of it.
     found = measure(target(), DATA, Options(("evasion", "theft"), budget_s=4.0), tmp_path, budget=late, run=run)
     assert begun == [pytest.approx(4 * 0.5 * 0.3 / 0.53, rel=0.05)]
-    assert found.not_measured == {"theft": NO_TIME} and found.cut_short
+    assert found.not_measured == {"theft": f"{NO_TIME}: give a --budget of at least 7 seconds, or fewer --checks"}
+    assert found.cut_short
+
+
+def test_a_small_budget_reaches_every_check(tmp_path: Path) -> None:
+    """Theft has what it takes at least, although that is more than its share, and leaves the rest."""
+    given: dict[str, float] = {}
+
+    def run(name: str, model: Target, data: Data, how: How) -> Found:
+        given[name] = how.budget.seconds
+        return Found()
+
+    order = ("evasion", "poison", "theft", "privacy")
+    found = measure(target(), DATA, Options(order, budget_s=5.0), tmp_path, budget=Budget(5.0), run=run)
+    assert not found.not_measured and tuple(given) == order
+    assert given["theft"] == pytest.approx(3.0, rel=0.01) and given["privacy"] > 4
 
 
 def test_an_endpoint_that_is_gone_leaves_a_bound_that_is_not_trusted(tmp_path: Path) -> None:

@@ -23,11 +23,13 @@ from bartizan.assess.privacy import attacks
 from bartizan.assess.privacy.audit import audit, least_epsilon, p_value
 from bartizan.assess.privacy.bare import bare
 from bartizan.assess.privacy.canaries import exposures
+from bartizan.assess.privacy.choosing import AROUND, FPRS, choose
 from bartizan.assess.privacy.curve import curve
 from bartizan.assess.privacy.forks import results
 from bartizan.assess.privacy.personal import carried
 from bartizan.assess.privacy.shadows import Length, halves
-from bartizan.assess.privacy.signals import of_label
+from bartizan.assess.privacy.signals import Signals, of_label
+from bartizan.assess.privacy.stacking import table_of
 from bartizan.assess.target import Array, Output
 from bartizan.assess.targets.opening import open_target
 from bartizan.core.errors import UsageError
@@ -78,8 +80,36 @@ def test_comparison_with_shadows_beats_certainty(world: tuple[Array, Array, Arra
     for scores in (
         attacks.rmia(sure, others, inside, sure[~member], others[:, ~member]),
         attacks.rmia_offline(sure, others, inside, sure[~member], others[:, ~member], 0.3),
+        attacks.beyond(sure, others, inside, np.random.default_rng(0).integers(0, len(sure), (len(sure), 15))),
     ):
         assert curve(scores, member).auc > plain + 0.1
+
+
+def test_a_region_that_was_learned_better_by_chance_is_no_membership() -> None:
+    """Rows in groups of twenty, each group surer or less sure by chance: what a row has beyond its group counts."""
+    chance = np.random.default_rng(5)
+    inside, member = halves(2000, 4, 1), chance.random(2000) < 0.5
+    of = np.repeat(np.arange(100), 20)
+    sure = 0.1 * member + 0.3 * chance.normal(size=100)[of] - 2
+    shadows = 0.1 * inside + 0.05 * chance.normal(size=(8, 2000)) - 2
+    near = (of * 20)[:, None] + (np.arange(2000)[:, None] % 20 + np.arange(1, 16)) % 20
+    ratio = attacks.rmia(sure, shadows, inside, sure[~member], shadows[:, ~member])
+    assert curve(attacks.beyond(sure, shadows, inside, near), member).auc > curve(ratio, member).auc + 0.01
+
+
+@pytest.mark.parametrize("own_recipe", [True, False])
+def test_shadows_of_another_recipe_choose_the_usual_attack(own_recipe: bool) -> None:
+    """One that is barely better on shadows is taken for targets of the shadows' own recipe alone."""
+    chance = np.random.default_rng(0)
+    inside = halves(4000, 3, 1)
+    odds = 0.8 * inside + chance.normal(size=(6, 4000)) * np.where(inside, 0.7, 1.0)
+    made = [Signals(one, -np.logaddexp(0, -one), -np.logaddexp(0, -one[:500]), {}) for one in odds]
+    table = table_of(made, inside, chance.integers(0, 4000, (4000, 50)))
+    found = choose(table, made, made[0], 0, Budget(0), own_recipe=own_recipe)
+    worth = {name: sum(one.share_at(fpr) for fpr in FPRS) for name, one in found.others}
+    best = max(worth, key=lambda name: worth[name])
+    assert worth[AROUND] < worth[best] < 1.15 * worth[AROUND]
+    assert found.name == (best if own_recipe else AROUND)
 
 
 # ---- differential privacy
