@@ -159,6 +159,51 @@ def test_sarif_names_the_weakness_and_the_technique() -> None:
     assert {"cwe/CWE-1039", "mitre-atlas/AML.T0043", "owasp-ml/ML01:2023"} <= set(rule["properties"]["tags"])
 
 
+# What each object must have, and what else we write: names of the standard (OASIS SARIF 2.1.0, section 3), whose JSON
+# schema forbids every other outside of `properties`.
+SARIF = {
+    "log": ("version runs", "$schema"),
+    "runs": ("tool", "columnKind invocations results"),
+    "tool": ("driver", ""),
+    "driver": ("name", "semanticVersion informationUri rules"),
+    "rules": ("id", "shortDescription fullDescription defaultConfiguration properties"),
+    "defaultConfiguration": ("", "level"),
+    "invocations": ("executionSuccessful", "toolExecutionNotifications"),
+    "toolExecutionNotifications": ("message", "level locations"),
+    "results": ("message", "ruleId ruleIndex level locations relatedLocations properties"),
+    "locations": ("", "physicalLocation logicalLocations"),
+    "relatedLocations": ("", "physicalLocation logicalLocations"),
+    "physicalLocation": ("artifactLocation", "region"),
+    "artifactLocation": ("uri", ""),
+    "logicalLocations": ("", "fullyQualifiedName"),
+    "region": ("", "charOffset charLength startLine startColumn snippet"),
+    "message": ("text", ""),
+    "snippet": ("text", ""),
+    "shortDescription": ("text", ""),
+    "fullDescription": ("text", ""),
+}
+
+
+def test_sarif_is_written_in_the_objects_of_the_standard() -> None:
+    def look(name: str, value: object) -> None:
+        if isinstance(value, list):
+            for one in value:
+                look(name, one)
+        elif isinstance(value, dict) and name != "properties":
+            needed, others = (set(words.split()) for words in SARIF[name])
+            assert needed <= value.keys() <= needed | others, name
+            assert value.get("level", "note") in {"none", "note", "warning", "error"}
+            for key, one in value.items():
+                look(key, one)
+
+    failed = {"risk": "", "detector": "model.theft@1", "why": "no time", "input": "m"}
+    log = sarif([{**DECISION, "failures": [failed]}, DECISION], catalogue())
+    look("log", log)
+    (run,) = log["runs"]
+    assert [one["id"] for one in run["tool"]["driver"]["rules"]] == [run["results"][0]["ruleId"]]
+    assert not run["invocations"][0]["executionSuccessful"]
+
+
 def test_a_difference_says_how_sure_it_is() -> None:
     one = {"before": RATE, "after": {**RATE, "share": 0.75}, "only_before": 2, "only_after": 134, "p": 1e-30}
     found = {"before": {"path": "a", "sha256": "0" * 64}, "after": {"path": "b", "sha256": "1" * 64},
