@@ -11,7 +11,7 @@ A section of report.json may hold anything; everything in it is shown. What has 
     privacy  tpr_at_1pct: Rate · tpr_at_01pct: Rate · auc: float · attack: str · roc: [{fpr, tpr}]
              exposed: [{index, …}] · measures: membership_tpr_at_1pct, membership_tpr_at_1pct_low, membership_auc
     theft    fidelity: Rate · curve: [{queries, fidelity: Rate, pool, answers}] · prices: [{fidelity, queries, money}]
-             defences: [{defence, fidelity: Rate}] · ownership: {p_value, sentence}
+             defences: [{defence, fidelity: Rate}] · ownership: {keys or p_value, sentence}
              measures: stolen_fidelity, stolen_queries
     poison   backdoors: [{trigger, target_name, rows, success: Rate, control: Rate}] · cannot_see: [str]
              measures: backdoor_rows, label_rows, outlier_rows, train_rows

@@ -152,6 +152,7 @@ def assess(
     from bartizan.assess.examples import shown
     from bartizan.assess.options import Options
     from bartizan.doors.assess.judging import Judge
+    from bartizan.doors.assess.ownership import committed
 
     whole = Budget(budget)
     endpoint = {"queries": queries, "own": i_own_this, "patience": PATIENCE * budget}
@@ -166,6 +167,8 @@ def assess(
         say = progress(stack)
         found, target = opened(model, data, say, label, seed, trust=trust, weights=weights, train=train, **endpoint)
         assessment = measure(target, found, wanted, out, budget=whole, say=say)
+        if "theft" in assessment.report and (keys := committed(home, target.digest)) is not None:
+            assessment.report["theft"]["ownership"] = keys
         say("", "writing the report")
         judged = judge(assessment)
         written = reports(assessment, judged.value, shown(out, found, target))

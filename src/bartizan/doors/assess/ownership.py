@@ -193,40 +193,73 @@ def claim(
     return 1 if claimed else 0
 
 
+def committed(home: Path | None, model: str) -> Json | None:
+    """What the ledger in --home knows of the keys of a model, by its digest; None: none were committed there."""
+    found = _recorded(home, {"model": model})
+    if not found or not model:
+        return None
+    first = found[0]
+    return {
+        "keys": first["keys"],
+        "keys_sha256": first["keys_sha256"],
+        "committed": {name: first[name] for name in ("log", "record", "time_us")},
+        "sentence": f"{first['keys']} keys were committed at {_at(first)} (record {first['record']} of {first['log']}): "
+        "with them `bartizan assess claim` tells whether a model is a copy of this one.",
+    }
+
+
 def _record(home: Path | None, commitment: bytes, keys: bytes) -> Json | None:
     """The first record of these very files in the ledger, and whether that is whole; None where there is none."""
     from bartizan.core.errors import BartizanError
     from bartizan.home.verifying import check
-    from bartizan.ledger.read import parse
-    from bartizan.store.logfile import LogFile, logs
 
-    config = everywhere.settings(home)
     wanted = {
         "keys_sha256": hashlib.sha256(keys).hexdigest(),
         "commitment_sha256": hashlib.sha256(commitment).hexdigest(),
     }
+    found = _recorded(home, wanted)
+    if not found:
+        return None
+    config = everywhere.settings(home)
+    try:
+        faults = len(check(config.home, config.checkpoint_file).faults)
+    except BartizanError as error:
+        click.echo(_unreadable(error), err=True)
+        return None
+    return {**{name: found[0][name] for name in ("log", "record", "time_us")}, "faults": faults}
+
+
+def _recorded(home: Path | None, wanted: Json) -> list[Json]:
+    """Commitments of keys in the ledger that have these values, first ones first."""
+    from bartizan.core.errors import BartizanError
+    from bartizan.ledger.read import parse
+    from bartizan.store.logfile import LogFile, logs
+
     found: list[Json] = []
     try:
-        for path in logs(config.home):
+        for path in logs(everywhere.settings(home).home):
             with LogFile.reading(path) as log:
-                found += [
-                    {"log": log.name, "record": row.seq, "time_us": row.time_us}
-                    for row in log.by_event(EVENT)
-                    if wanted.items() <= parse(row).items()
-                ]
-        if not found:
-            return None
-        first = min(found, key=lambda one: int(one["time_us"]))
-        return {**first, "faults": len(check(config.home, config.checkpoint_file).faults)}
+                for row in log.by_event(EVENT):
+                    if wanted.items() <= (event := parse(row)).items():
+                        found.append({**event, "log": log.name, "record": row.seq, "time_us": row.time_us})
     except BartizanError as error:
-        click.echo(f"the ledger cannot be read: {error}", err=True)
-        return None
+        click.echo(_unreadable(error), err=True)
+        return []
+    return sorted(found, key=lambda one: int(one["time_us"]))
+
+
+def _unreadable(error: Exception) -> str:
+    return f"the ledger cannot be read: {error}"
+
+
+def _at(record: Json) -> str:
+    return f"{datetime.fromtimestamp(record['time_us'] / 1e6, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _when(record: Json | None) -> str:
     if record is None:
         return "no record of these files stands in the ledger of --home: nothing shows when the keys were made"
-    at = f"{datetime.fromtimestamp(record['time_us'] / 1e6, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    at = _at(record)
     where = f"record {record['record']} of {record['log']}"
     if record["faults"]:
         return f"{where} says {at}, but the ledger has {record['faults']} faults: `bartizan ledger verify` names them"

@@ -188,6 +188,9 @@ def _ownership(report: Report) -> Gauge | None:
     found = section.get("ownership")
     if not section:
         return None
+    if isinstance(found, Mapping) and isinstance(found.get("keys"), int) and "p_value" not in found:
+        told = str(found.get("sentence", ""))
+        return Gauge("ownership", "Ownership", "that tell a copy from other models", f"{found['keys']} keys", told)
     if not isinstance(found, Mapping) or not isinstance(found.get("p_value"), int | float):
         how = "Make some before there is a dispute: bartizan assess own."
         return Gauge("ownership", "Ownership", "that tell a copy from other models", "no keys", how)

@@ -84,7 +84,7 @@ def boosted(path: Path, rows: Array, labels: Array, leaf: int) -> Path:
 
 def test_the_command_claims_copies_alone(owned: tuple[Target, Keys], tmp_path: Path) -> None:
     """A boosted model of other rows is none; what has learnt the keys' labels is, if the keys are the older ones."""
-    from bartizan.doors.assess.ownership import _committed, claim
+    from bartizan.doors.assess.ownership import _committed, claim, committed
 
     _, keys = owned
     commitment = tmp_path / "ownership.json"
@@ -111,6 +111,10 @@ def test_the_command_claims_copies_alone(owned: tuple[Target, Keys], tmp_path: P
     assert proved["claimed"] is True
     assert proved["committed"]["faults"] == 0
     assert claimed(copy, "--appeared", "2020-01-01")["claimed"] is False
+    _committed(tmp_path / "home", {**keys.as_json(), "model": "ab" * 32})
+    known = committed(tmp_path / "home", "ab" * 32)
+    assert known is not None and known["keys"] == len(keys.labels) and "bartizan assess claim" in known["sentence"]
+    assert committed(tmp_path / "home", "cd" * 32) is None and committed(tmp_path / "nowhere", "ab" * 32) is None
     told = json.loads(commitment.read_bytes()) | {"independent_matches": [1] * len(keys.independent)}
     commitment.write_bytes(as_bytes(told))
     assert claimed(copy)["committed"] is None

@@ -123,6 +123,13 @@ def test_one_row_is_one_and_a_share_of_nothing_counted_has_no_rows() -> None:
     assert "(26.0 to 36.5)" in said and "36.5), 0 rows" not in said
 
 
+def test_keys_that_were_committed_are_counted() -> None:
+    made = full()
+    made["theft"]["ownership"] = {"keys": 100, "sentence": "100 keys were committed on Monday."}
+    said = " ".join(Seen(page(made, DECISION, shown())).said)
+    assert "100 keys" in said and "committed on Monday" in said and "no keys" not in said
+
+
 def test_nothing_breaks_out_of_the_page() -> None:
     seen = Seen(page(full(HOSTILE), DECISION, shown(HOSTILE)))
     plain = Seen(page(full(), DECISION, shown()))
