@@ -171,7 +171,7 @@ KINDS = {"noise": noise, "put together": alike, "JbDA": jbda, "doubted most": do
 
 def steps(one: Served, sessions: Sessions, account: str, rows: Array) -> list[Asking]:
     """What the monitor judges of a session."""
-    labels, margins = said(one.says(rows))
+    labels, margins = map(np.asarray, zip(*map(said, one.says(rows).tolist()), strict=True))
     return sessions.take(account, 0, sessions.space.points(rows), labels, margins)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,10 +13,13 @@ from urllib.parse import unquote
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from running_gateway import RunningGateway, gateway
 from values import aws_key, card
 
 from bartizan.assess.theft.monitoring import Traffic, monitor
+from bartizan.doors.admin.config import check
+from bartizan.home import Home
 
 ROOT = Path(__file__).resolve().parents[2]
 CHANCE = np.random.default_rng(8)
@@ -108,11 +112,13 @@ def up(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runnin
 
 
 def key(up: RunningGateway, name: str) -> str:
-    return up.run("keys", "add", name).stdout.strip()
+    with Home.open(up.home, create=False) as home:
+        return home.vault.add_key(name)[1]
 
 
-def records(up: RunningGateway) -> list[dict[str, Any]]:
-    out = up.run("ledger", "tail", "--format", "json", "-n", "5000").stdout
+def records(up: RunningGateway, count: int = 60) -> list[dict[str, Any]]:
+    """The newest."""
+    out = up.run("ledger", "tail", "--format", "json", "-n", str(count)).stdout
     return [json.loads(line) for line in out.splitlines()]
 
 
@@ -134,12 +140,13 @@ def test_an_honest_account_is_answered_and_a_thief_waits_for_somebody(up: Runnin
     assert up.ask("POST", ROUTE, question(honest(1)), key=eve)[0] == 400
     assert len(Model.asked) == before  # Her next question is not even asked.
     assert up.ask("POST", ROUTE, question(honest(1)), key=ada)[0] == 200
-    found = [one for one in records(up) if "findings" in one and one["side"] == "answer"]
+    found = [one for one in records(up, 200) if "findings" in one and one["side"] == "answer"]
     assert {one["findings"][0]["risk"] for one in found} == {"theft.extraction-attempt"}
     assert "in 50 queries this account" in found[0]["findings"][0]["because"]
     assert found[0]["findings"][0]["places"][0][0] == "/asking"
-    case = refused["bartizan"]["id"]
-    assert up.run("cases", "show", case).returncode == 0
+    with Home.open(up.home, create=False) as home:
+        waiting = home.desk(home.record).case(refused["bartizan"]["id"], time.time_ns() // 1000)
+    assert (waiting.state, waiting.risks) == ("open", ("theft.extraction-attempt",))
 
 
 def test_many_rows_at_once_hide_nothing(up: RunningGateway) -> None:
@@ -227,10 +234,15 @@ def test_what_is_not_watched_is_said_at_the_start(up: RunningGateway) -> None:
     assert "watched  other: no model" in up.log
 
 
-def test_a_profile_that_is_none_stops_the_start(server: str, tmp_path: Path) -> None:
+def test_a_profile_that_is_none_is_told_before_the_start(tmp_path: Path) -> None:
     (tmp_path / "m.json").write_text("{}")
-    (tmp_path / "home").mkdir()
-    config = f"upstreams: {{a: {{url: '{server}', protocol: inference, monitors: {{m: ../m.json}}}}}}\n"
-    never = gateway(tmp_path / "home", {}, config=config)
-    with pytest.raises(AssertionError, match=r"is no bartizan\.theft-monitor/1"):
-        never.__enter__()
+    config = tmp_path / "bartizan.yaml"
+    config.write_text("upstreams: {a: {url: 'http://127.0.0.1:1', protocol: inference, monitors: {m: m.json}}}\n")
+    told = CliRunner().invoke(check, ["--config", str(config), "--home", str(tmp_path)], standalone_mode=False)
+    assert told.return_value == 1
+    assert "upstreams.a.monitors.m:" in told.output
+    assert "is no bartizan.theft-monitor/1" in told.output
+    config.write_text("upstreams: {a: {url: 'http://127.0.0.1:1', protocol: inference}}\n")
+    told = CliRunner().invoke(check, ["--config", str(config), "--home", str(tmp_path)], standalone_mode=False)
+    assert told.return_value == 0
+    assert "who copies its models is not found" in told.stderr

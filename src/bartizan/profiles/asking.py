@@ -19,7 +19,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
-from statistics import NormalDist, fmean
 
 from bartizan.core.errors import InputError, LimitError
 
@@ -113,7 +112,7 @@ def numbers(queries: Sequence[Query]) -> dict[str, float]:
         "doubt": sum(one.doubtful for one in queries) / count,
         "strange": sum(one.strange for one in queries) / count,
         "coverage": float(len({one.cell for one in queries})),
-        "growth": fmean(near) if near else 0.0,
+        "growth": sum(near) / len(near) if near else 0.0,
         "order": 1 - normality([one.near_same for one in queries if one.near_same < inf]),
     }
 
@@ -129,10 +128,12 @@ def normality(values: Sequence[float]) -> float:
     if count not in _SCORES:
         if len(_SCORES) > 2000:
             _SCORES.clear()
+        from statistics import NormalDist  # Here, since it takes ten milliseconds, and whoever reads a policy comes by.
+
         normal = NormalDist()
         _SCORES[count] = tuple(normal.inv_cdf((at + 1 - 0.375) / (count + 0.25)) for at in range(count))
     scores = _SCORES[count]
-    mean = fmean(values)
+    mean = sum(values) / count
     square = sum((one - mean) ** 2 for one in values)
     if square <= 0:
         return 0.0  # Always the same distance: nothing that happens by itself.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf
+from math import exp, inf
 from typing import Any
 
 from bartizan.core.errors import InputError
@@ -94,7 +94,9 @@ class Space:
         import numpy as np
 
         part = rows if self._all else rows[:, self._columns]
-        moved = np.nan_to_num(part - self._shift, nan=0.0, posinf=0.0, neginf=0.0)
+        moved = part - self._shift
+        if not np.isfinite(moved.sum()):
+            moved = np.nan_to_num(moved, nan=0.0, posinf=0.0, neginf=0.0)
         return np.clip(moved @ self._axes, -BEYOND, BEYOND).astype(np.float32)
 
     def room(self, length: int = 0) -> tuple[Array, Array, Array]:
@@ -175,19 +177,15 @@ class Sessions:
         return found.asking
 
 
-def said(scores: Array) -> tuple[Array, Array]:
-    """Labels and margins of many answers (n × classes), as `answer` gives one; what is no probability becomes one."""
-    import numpy as np
-
-    scores = np.clip(np.nan_to_num(scores), -MAX_LABEL, MAX_LABEL)
-    if scores.shape[1] == 1:
-        return scores[:, 0].astype(np.int64), np.ones(len(scores))
-    likely = (scores.min(axis=1) >= 0) & (np.abs(scores.sum(axis=1) - 1) < OFF)
-    if not likely.all():  # Logits.
-        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-        scores = np.where(likely[:, None], scores, powers / powers.sum(axis=1, keepdims=True))
-    ordered = np.sort(scores, axis=1)
-    return scores.argmax(axis=1), ordered[:, -1] - ordered[:, -2]
+def said(scores: Sequence[float]) -> tuple[int, float]:
+    """Label and margin of one answer, as `answer` gives them, where scores may be logits or no numbers at all."""
+    if len(scores) > 1 and not (min(scores) >= 0 and abs(sum(scores) - 1) < OFF):
+        bounded = [min(max(one, -MAX_LABEL), MAX_LABEL) if one == one else -MAX_LABEL for one in scores]
+        most = max(bounded)
+        powers = [exp(one - most) for one in bounded]
+        whole = sum(powers)
+        scores = [one / whole for one in powers]
+    return answer(scores if scores[0] == scores[0] else [0.0])
 
 
 def answer(scores: Sequence[float]) -> tuple[int, float]:

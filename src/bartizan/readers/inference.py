@@ -182,9 +182,9 @@ def count_rows(tensors: Sequence[Tensor], features: int) -> int:
     return rows
 
 
-def rows_of(tensors: Sequence[Tensor], count: int, picked: Sequence[int]) -> list[list[float]]:
-    """The picked ones of `count` rows, flat; a missing number is NaN."""
-    return [[_number(value) for one in tensors for value in one.row(at, count)] for at in picked]
+def rows_of(tensors: Sequence[Tensor], count: int, picked: Sequence[int]) -> list[list[object]]:
+    """The picked ones of `count` rows, flat; a missing number is None."""
+    return [[value for one in tensors for value in one.row(at, count)] for at in picked]
 
 
 def scores_of(tensors: Sequence[Tensor], count: int, picked: Sequence[int]) -> list[list[float]] | None:
@@ -196,7 +196,7 @@ def scores_of(tensors: Sequence[Tensor], count: int, picked: Sequence[int]) -> l
     fitting = [one for one in tensors if one.values and len(one.values) % count == 0]
     scores = next((one for one in fitting if one.datatype in FLOATS and len(one.values) > count), None)
     if scores is not None:
-        return rows_of((scores,), count, picked)
+        return [[_number(value) for value in scores.row(at, count)] for at in picked]
     single = next((one for one in fitting if len(one.values) == count), None)
     if single is None:
         return None

@@ -101,7 +101,7 @@ class Process:
             ledger = await self._ledger(home, log)
             stack.callback(ledger.close)
             upstreams = Upstreams(_targets(config), _upstream_told(log))
-            watch = Watch(profiles(config), self._control.offer, self._counters)
+            watch = Watch(profiles(config), self._control.offer if config.workers != 1 else None, self._counters)
             self._gateway = Gateway(config, home, loop, ledger, upstreams, log, self._counters, watch)
             _warm(self._gateway)
             if config.forward.listen is not None:

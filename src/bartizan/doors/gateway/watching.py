@@ -1,8 +1,8 @@
 """Who asks a model as somebody does who copies it.
 
-Each process of the gateway knows the questions that any of them was asked: it tells the others where the rows lie and
-what was answered, and they keep the same sessions. What was found of an account goes with its next questions, and with
-the answer that showed it, to the loop: what follows from it is the policy's to say.
+Each process of the gateway knows the questions that any of them was asked: it tells the others, if there are any, where
+the rows lie and what was answered, and they keep the same sessions. What was found of an account goes with its next
+questions, and with the answer that showed it, to the loop: what follows from it is the policy's to say.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from bartizan.home.control import Message
     from bartizan.home.metrics import Counters
     from bartizan.profiles.asking import Asking, Profile
+
+Share = Callable[["Message"], object] | None
 
 PATH = "/asking"
 _RANDOM = secrets.SystemRandom()  # Which rows of many are looked at is nothing that a thief can know.
@@ -39,7 +41,12 @@ class Watched:
     """The use of one model."""
 
     def __init__(
-        self, provider: str, model: str, sessions: Sessions, share: Callable[[Message], object], counters: Counters
+        self,
+        provider: str,
+        model: str,
+        sessions: Sessions,
+        share: Share,
+        counters: Counters,
     ) -> None:
         self.provider, self.model, self.sessions = provider, model, sessions
         self._share, self._counters = share, counters
@@ -69,16 +76,12 @@ class Watched:
         if scores is None:
             self._counters.add("watched_rows", "without-answer", by=len(asked.picked))
             scores = [[0.0]] * len(asked.picked)
-        labels, margins = said(np.asarray(scores, np.float64))
+        both = [said(one) for one in scores]
+        labels, margins = np.asarray([one for one, _ in both]), np.asarray([one for _, one in both])
         self.take(asked.account, when_us, asked.points, labels, margins)
-        self._share(
-            {
-                "asked": [
-                    self.provider, self.model, asked.account, when_us,
-                    asked.points.tolist(), labels.tolist(), margins.tolist(),
-                ]
-            }
-        )  # fmt: skip
+        if self._share is not None:
+            told = asked.points.tolist(), labels.tolist(), margins.tolist()
+            self._share({"asked": [self.provider, self.model, asked.account, when_us, *told]})
         return self._with(subject, self.sessions.stands(asked.account, when_us))
 
     def take(self, account: str, when_us: int, points: Any, labels: Any, margins: Any) -> None:
@@ -103,7 +106,7 @@ class Watch:
     def __init__(
         self,
         profiles: Mapping[tuple[str, str], Profile],
-        share: Callable[[Message], object],
+        share: Share,
         counters: Counters,
     ) -> None:
         most = MAX_ACCOUNTS // max(1, len(profiles))
