@@ -172,7 +172,7 @@ class Chain:
         try:
             at, lead, short = run()
             told = lead > 0
-            counts = rows.fell(self.target, index[told], at[told], name)
+            counts = rows.fell(self.target, index[told], at[told], name, lead[told] if own else None)
             rows.reject(index[told][~counts])
             if own:
                 rows.near(index, at, lead, short)

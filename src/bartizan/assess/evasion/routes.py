@@ -77,7 +77,7 @@ def firmer(chain: Chain, view: View) -> None:
     on rows.
     """
     from bartizan.assess.evasion.climb import Slopes, climb
-    from bartizan.assess.evasion.losses import margin
+    from bartizan.assess.evasion.losses import margin, odds
     from bartizan.assess.evasion.view import averaged
 
     rows, ball = chain.rows, chain.rows.ball
@@ -85,7 +85,7 @@ def firmer(chain: Chain, view: View) -> None:
     mean = averaged(view)
     for through, name, way in (
         (view, "further in", Slopes(margin, 12, 0.5)),
-        (mean, mean.name, Slopes(margin, 8, 0.5)),
+        (mean, mean.name, Slopes(odds, 16, 1.0)),
     ):
         near = rows.shaky | (rows.short < FIRMER * ball.eps)
         index = np.flatnonzero(changed & np.where(rows.fallen, rows.falls < rows.looks, near))

@@ -18,6 +18,7 @@ from bartizan.assess.target import Array, Target
 
 LOOKS, ENOUGH = 20, 18  # at a model that answers at random
 SLACK = 1e-5  # of the spread of a row's scores: another build of a runtime adds in another order
+SURE, ENDS = 0.1, 1e-7  # the lead before the head with which so little of the spread is enough behind it
 CLEAR = 0.01  # the lead, in scores of spread 7, that a row needs at least to count: no re-run takes it back
 CLEAN = "none"  # the attack on rows that the model gets wrong as they are
 
@@ -66,13 +67,19 @@ class Rows:
         kept = index[better]
         self.at[kept], self.lead[kept], self.short[kept] = at[better], lead[better], short[better]
 
-    def fell(self, target: Target, index: Array, changed: Array, attack: str) -> Array:
-        """Looks afresh at changed rows; those that count are kept. (len(index),) whether each does."""
+    def fell(self, target: Target, index: Array, changed: Array, attack: str, lead: Array | None = None) -> Array:
+        """Looks afresh at changed rows; those that count are kept. (len(index),) whether each does.
+
+        Args:
+            lead: Of each before the head, in scores of spread 7, where that is known: behind a head that brings all
+                scores to one end, a lead of two units in the last place is then no rounding.
+        """
         if not len(index):
             return np.zeros(0, bool)
         made = self._held(changed, index)
         counts = self.ball.holds(made, self.origin[index])
-        counts[counts] = self._seen(target, made[counts], index[counts])
+        sure = np.zeros(len(index), bool) if lead is None else lead > SURE
+        counts[counts] = self._seen(target, made[counts], index[counts], np.where(sure, ENDS, SLACK)[counts])
         good = index[counts]
         self.found[good] = made[counts]
         for one in good:
@@ -120,12 +127,12 @@ class Rows:
         made = self.ball.project(changed, self.origin[index])
         return self.x[index] + np.trunc(made - self.x[index]) if self.whole else made
 
-    def _seen(self, target: Target, made: Array, index: Array) -> Array:
+    def _seen(self, target: Target, made: Array, index: Array, slack: Array | float = SLACK) -> Array:
         """Whether each falls in fresh looks. Where the target stops answering, rows that it saw often enough count."""
         if not len(made):
             return np.zeros(0, bool)
         if self.looks == 1:
-            return self._alone(target, made, self.y[index])
+            return _alone(target, made, self.y[index], np.broadcast_to(slack, len(made)))
         y = self.y[index]
         wrong = misled(target.scores(made), y).astype(np.int64)
         for one in range(len(made)):
@@ -137,13 +144,15 @@ class Rows:
         self.shaky[index] |= (wrong > 0) & ~enough
         return np.asarray(enough)
 
-    def _alone(self, target: Target, made: Array, y: Array) -> Array:
-        """(n,) whether each falls in a batch and alone."""
-        fell = np.zeros(len(made), bool)
-        with suppress(Spent):
-            for one in np.flatnonzero(misled(target.scores(made), y)):
-                fell[one] = misled(target.scores(made[one : one + 1]), y[one : one + 1])[0]
-        return fell
+
+def _alone(target: Target, made: Array, y: Array, slack: Array) -> Array:
+    """(n,) whether each falls in a batch and alone."""
+    fell = np.zeros(len(made), bool)
+    with suppress(Spent):
+        for one in np.flatnonzero(misled(target.scores(made), y, slack)):
+            part = slice(one, one + 1)
+            fell[one] = misled(target.scores(made[part]), y[part], slack[part])[0]
+    return fell
 
 
 def leads(scores: Array, y: Array) -> Array:
@@ -154,9 +163,9 @@ def leads(scores: Array, y: Array) -> Array:
     return np.asarray(others.max(axis=1) - own)
 
 
-def misled(scores: Array, y: Array) -> Array:
+def misled(scores: Array, y: Array, slack: Array | float = SLACK) -> Array:
     """(n,) whether the label is another, and not by rounding: by more than slack, or in an exact tie that it loses."""
     lead = leads(scores, y)
-    slack = SLACK * (scores.max(axis=1) - scores.min(axis=1))
+    least = slack * (scores.max(axis=1) - scores.min(axis=1))
     finite = np.isfinite(scores).all(axis=1)
-    return np.asarray(finite & (np.argmax(scores, axis=1) != y) & ((lead > slack) | (lead == 0)))
+    return np.asarray(finite & (np.argmax(scores, axis=1) != y) & ((lead > least) | (lead == 0)))

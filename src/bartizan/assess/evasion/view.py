@@ -14,11 +14,14 @@ from typing import Any
 
 import torch
 
-from bartizan.assess.evasion.losses import Loss, Tensor
+from bartizan.assess.evasion.losses import Loss, Tensor, lead
 from bartizan.assess.evasion.softened import Softened
 from bartizan.assess.target import Array, Target
 
 SPREAD = 7.0  # of a row's scores, at which the cross-entropy was measured to find most
+LEAST = 1e-30  # of a share
+HARD = 1.0  # The lead by which a draw counts e times less than another.
+Draw = tuple[Tensor, Tensor, Tensor]
 BATCH = 128  # rows in a pass: larger ones leave the caches of one core
 
 
@@ -27,7 +30,7 @@ class View:
     """Scores and gradients of a module. `context` is what has to be in force around each pass.
 
     `speaks`: gives the scores where the module only lends its gradients. `around`: the gradient is the mean of so
-    many, at points within `blur` of the row.
+    many, at points within `blur` of the row. `logs`: of what the module gives, shares, the logarithms are the scores.
     """
 
     name: str
@@ -37,6 +40,7 @@ class View:
     speaks: Callable[[Tensor], Tensor] | None = None
     around: int = 1
     blur: float = 0.0
+    logs: bool = False
     tally: list[int] = field(default_factory=lambda: [0])  # rows that went through, forward and backward
 
     def sharper(self, times: float) -> View:
@@ -63,14 +67,21 @@ class View:
         scores, value, slope = self._one(x, y, loss, rival)
         if self.around == 1:
             return scores, value, slope
+        if not self.blur:
+            return self._drawn(x, y, loss, rival, (scores, value, slope))
         slope = _even(slope)
         for _ in range(self.around - 1):
-            rows = x + (torch.rand_like(x) * 2 - 1) * self.blur if self.blur else x
-            other, worth, more = self._one(rows, y, loss, rival)
-            slope += _even(more)
-            if not self.blur:  # The same row each time: what differs is chance, and the mean is meant.
-                scores, value = scores + other, value + worth
-        return (scores, value, slope) if self.blur else (scores / self.around, value / self.around, slope)
+            slope += _even(self._one(x + (torch.rand_like(x) * 2 - 1) * self.blur, y, loss, rival)[2])
+        return scores, value, slope
+
+    def _drawn(self, x: Tensor, y: Tensor, loss: Loss, rival: Tensor | None, first: Draw) -> Draw:
+        """The same rows each time, what differs is chance: a mean in which draws on which a row stands count most."""
+        draws = [first, *(self._one(x, y, loss, rival) for _ in range(self.around - 1))]
+        weights = torch.softmax(torch.stack([-lead(one[0], y) for one in draws]) / HARD, dim=0)
+        scores, values, slopes = (torch.stack(one) for one in zip(*draws, strict=True))
+        slopes = torch.stack([_even(one) for one in slopes])
+        each = weights.view(*weights.shape, *[1] * (x.dim() - 1))
+        return (scores * weights[:, :, None]).sum(dim=0), (values * weights).sum(dim=0), (slopes * each).sum(dim=0)
 
     def _one(self, x: Tensor, y: Tensor, loss: Loss, rival: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         self.tally[0] += len(x)
@@ -86,7 +97,8 @@ class View:
         return flat, value, torch.zeros_like(x) if slope is None else torch.nan_to_num(slope, 0.0, 0.0, 0.0)
 
     def _scaled(self, x: Tensor) -> Tensor:
-        return torch.nan_to_num(self.module(x).float() / self.scale, 0.0, 1e30, -1e30)
+        scores = self.module(x).float()
+        return torch.nan_to_num((scores.clamp_min(LEAST).log() if self.logs else scores) / self.scale, 0.0, 1e30, -1e30)
 
 
 def entire(target: Target) -> View | None:
@@ -106,6 +118,10 @@ def bared(view: View, probe: Array) -> View:
     if getattr(module, "random", ()):
         context = (lambda: _calm(module.mode)) if hasattr(module, "mode") else (lambda: Softened(calm=True))
     made = View(view.name, module, 1.0, context)
+    told = made.scores(torch.tensor(probe))
+    # A mean of shares has no scores before its head: where one part is sure, only logarithms still have a slope.
+    shares = bool((told >= 0).all()) and bool(((told.sum(dim=1) - 1).abs() < 1e-3).all())
+    made = replace(made, logs=shares and len(told[(told > 0) & (told < 1)]) > 0)
     spread = float(made.scores(torch.tensor(probe)).double().std(dim=1).median())
     return replace(made, scale=max(spread, 1e-30) / SPREAD)
 
