@@ -199,12 +199,13 @@ def committed(home: Path | None, model: str) -> Json | None:
     if not found or not model:
         return None
     first = found[0]
+    where = f"record {first['record']} of {first['log']}"
     return {
         "keys": first["keys"],
         "keys_sha256": first["keys_sha256"],
         "committed": {name: first[name] for name in ("log", "record", "time_us")},
-        "sentence": f"{first['keys']} keys were committed at {_at(first)} (record {first['record']} of {first['log']}): "
-        "with them `bartizan assess claim` tells whether a model is a copy of this one.",
+        "sentence": f"{first['keys']} keys were committed at {_at(first)} ({where}); "
+        "`bartizan assess claim` tells by them whether a model is a copy of this one.",
     }
 
 
@@ -239,9 +240,11 @@ def _recorded(home: Path | None, wanted: Json) -> list[Json]:
     try:
         for path in logs(everywhere.settings(home).home):
             with LogFile.reading(path) as log:
-                for row in log.by_event(EVENT):
-                    if wanted.items() <= (event := parse(row)).items():
-                        found.append({**event, "log": log.name, "record": row.seq, "time_us": row.time_us})
+                found += [
+                    {**event, "log": log.name, "record": row.seq, "time_us": row.time_us}
+                    for row in log.by_event(EVENT)
+                    if wanted.items() <= (event := parse(row)).items()
+                ]
     except BartizanError as error:
         click.echo(_unreadable(error), err=True)
         return []
