@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import orjson
 
 from bartizan.core.errors import InputError
-from bartizan.core.subject import Part, Subject
+from bartizan.core.subject import Context, Part, Subject
 from bartizan.exchange.body import Body
 from bartizan.ledger.read import Record
+from bartizan.readers import inference
 from bartizan.readers.chat import chat, reply
 from bartizan.readers.files import decode
 
@@ -74,14 +75,14 @@ class Taken:
 
 def taken_apart(record: Record, raw: bytes) -> Taken:
     """The parts of a sealed text, by the record of the decision about it."""
-    if record.get("kind") != "chat":
+    if record.get("kind") != "chat" and not _of_a_model(record):
         return _text(record, raw)
     if raw.count(b'"') > MAX_QUOTES:
         return Taken((_plain(raw),), "It has too many parts to show them one by one, so that nothing in it is marked.")
     try:
         return Taken(tuple(_in_order(_chat(record, raw))))
     except InputError as error:
-        return Taken((_plain(raw),), f"It cannot be read as a conversation ({error.what}), so nothing in it is marked.")
+        return Taken((_plain(raw),), f"It cannot be read as what it was ({error.what}), so nothing in it is marked.")
 
 
 def told_paths(wanted: Iterable[str], leaves: Iterable[Leaf], told: Mapping[str, str] | None = None) -> dict[str, int]:
@@ -140,7 +141,10 @@ def _chat(record: Record, raw: bytes) -> Iterator[Leaf]:
         yield from (_leaf(path, text, "assistant") for path, text in value.items())
         return
     number = Body(raw, value).number
-    subject = reply(value, number=number) if answer else chat(value, number=number)
+    if _of_a_model(record) and isinstance(value, dict):
+        subject = (inference.reply if answer else inference.question)(value, Context(), number)
+    else:
+        subject = reply(value, number=number) if answer else chat(value, number=number)
     seen: set[str] = set()
     for text in subject.walk():
         if isinstance(text.content, str):
@@ -148,6 +152,11 @@ def _chat(record: Record, raw: bytes) -> Iterator[Leaf]:
                 if path not in seen:  # Texts that stand side by side are there twice: alone, and glued.
                     seen.add(path)
                     yield _leaf(path, one, text.role)
+
+
+def _of_a_model(record: Record) -> bool:
+    """Whether it is a question to a classical model, or its answer; other data are tables."""
+    return record.get("kind") == "data" and record.get("door") == "gateway"
 
 
 def _json(raw: bytes) -> object:
