@@ -69,9 +69,10 @@ def _head(report: Report, decision: Json) -> Iterator[str]:
     action = str(decision["action"])
     shape, word, _ = SHAPES[action]
     yield f"<h1>Assessment of {text(model['name'])}</h1>"
-    shown = " × ".join(str(size) for size in model["shape"]) or "one value"
+    shape = " × ".join(str(size) for size in model["shape"]) or "one value"
+    shown = "texts" if report["data"].get("form") == "text" else f"rows of {shape}"
     rows = ", ".join(f"{count:,} {name}" for name, count in report["data"]["rows"].items())
-    yield f'<p class="dim">{text(model["kind"])}, rows of {text(shown)}, {told(model["classes"])} classes; '
+    yield f'<p class="dim">{text(model["kind"])}, {text(shown)}, {told(model["classes"])} classes; '
     yield f"{text(rows)} rows. "
     yield f"Seed {told(how['seed'])}, {report['seconds']:.0f} s ({report['cpu_seconds']:.0f} CPU s).</p>"
     yield '<div class="card lead">'
@@ -142,6 +143,7 @@ def _todo(report: Report) -> Iterator[str]:
 def _provenance(report: Report) -> Iterator[str]:
     model, data, how = report["model"], report["data"], report["how"]
     usual = "" if how["eps_given"] else ", a usual one: none was given"
+    norm = report.get("evasion", {}).get("norm", how["norm"])
     missing = (f"{label(name)}: {text(why)}" for name, why in report["not_measured"].items())
     yield '<section><h2>What this rests on</h2><div class="card">'
     yield facts(
@@ -151,7 +153,7 @@ def _provenance(report: Report) -> Iterator[str]:
             ("Answers", text(model["output"])),
             ("Trained anew", text(model["recipe"] or "cannot be: checks that need it say so")),
             ("Noticed", "<br>".join(text(one) for one in [*model["notes"], *data["notes"]])),
-            ("Strength", text(f"{how['eps']:g} under {how['norm']}{usual}")),
+            ("Strength", text(f"{how['eps']:g} under {norm}{usual}")),
             ("Accuracy", told(report["accuracy"])),
             ("Budget", text(f"{how['budget_seconds']:g} s")),
             ("Versions", text(", ".join(f"{name} {one}" for name, one in report["versions"].items()))),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MAX_COLUMNS = 6  # of a table's row that are shown, those that moved most
 MAX_WORDS = 400  # of a text
+MAX_CODES = 3  # letters of an edit that are told by number
 
 
 def examples(rows: Sequence[Example], changes: Mapping[object, str]) -> Iterator[str]:
@@ -27,7 +28,7 @@ def examples(rows: Sequence[Example], changes: Mapping[object, str]) -> Iterator
         yield f"<strong>{text(one.answer)}</strong></p>"
         if words := changes.get(one.index):
             yield f"<p>{text(words)}</p>"
-        yield f'<p class="dim">row {one.index:,}, change {one.distance:.3g}, {text(one.attack)}</p></div>'
+        yield f'<p class="dim">row {one.index:,}, {_size(one)}, {text(one.attack)}</p></div>'
     yield "</div></div>"
 
 
@@ -44,8 +45,16 @@ def triggers(found: Sequence[tuple[str, Array]]) -> Iterator[str]:
     yield "</div>"
 
 
+def _size(one: Example) -> str:
+    return f"{one.distance:.0%} of its words" if _is_text(one) else f"change {one.distance:.3g}"
+
+
+def _is_text(one: Example) -> bool:
+    return isinstance(one.before, str) or one.before.dtype.kind in "UO"
+
+
 def _row(one: Example) -> str:
-    if isinstance(one.before, str) or one.before.dtype.kind in "UO":
+    if _is_text(one):
         return _texts(str(one.before), str(one.after))
     if is_image(one.before.shape):
         return _pictures(one)
@@ -92,5 +101,12 @@ def _texts(before: str, after: str) -> str:
         if a < b:
             out.append(f"<del>{text(' '.join(old[a:b]))}</del>")
         if c < d:
-            out.append(f"<mark>{text(' '.join(new[c:d]))}</mark>")
+            came = " ".join(new[c:d])
+            out.append(f"<mark>{text(came)}</mark>{_unseen(came, ' '.join(old[a:b]))}")
     return f"<p>{' '.join(out)}</p>"
+
+
+def _unseen(came: str, went: str) -> str:
+    """The numbers of letters that look like others or like nothing: without them the two words look the same."""
+    codes = dict.fromkeys(f"U+{ord(one):04X}" for one in came if not one.isascii() and one not in went)
+    return f' <small class="dim">with {", ".join(list(codes)[:MAX_CODES])}</small>' if codes else ""

@@ -102,6 +102,14 @@ def test_the_page_answers_first_and_shows_what_that_rests_on() -> None:
     assert "g00d" in made and "<mark>" in made
 
 
+def test_what_an_edit_hides_is_told_by_its_number() -> None:
+    row = Example(5, "ham", 0.25, "ham", "spam", np.array("win cash now"), np.array("win c\u0430\u200bsh now"))
+    made = page(full(), DECISION, Shown((row,), ()))
+    assert "with U+0430, U+200B" in made and "25% of its words" in made
+    same = Example(5, "ham", 0.25, "ham", "spam", np.array("für sie"), np.array("führ sie"))
+    assert "with U+" not in page(full(), DECISION, Shown((same,), ()))
+
+
 def test_an_evaluation_that_failed_its_own_tests_says_so_before_its_number() -> None:
     said = " ".join(Seen(page(full(trusted=False), DECISION, shown())).said)
     assert said.index("upper bound, not trusted") < said.index("What to do")
