@@ -116,7 +116,7 @@ def facts(assessment: Assessment) -> Json:
         "kind": report["model"]["kind"],
         "data": report["data"]["sha256"],
         "eps": number(how["eps"]),
-        "norm": how["norm"],
+        "norm": sections(report).get("evasion", {}).get("norm", how["norm"]),  # Of texts it is a share of their words.
         "rows": how["rows"],
         "seed": how["seed"],
         "seconds": number(report["seconds"]),

@@ -36,7 +36,7 @@ class Asked:
 
 NUMBERS = (
     Asked("evasion", "robust_accuracy", "Robust", "{} of its answers stay right under attack"),
-    Asked("privacy", "membership_tpr_at_1pct", "Told", "{} of its training rows are told at 1 % false alarms"),
+    Asked("privacy", "membership_tpr_at_1pct", "Members told", "{} of its training rows are told at 1 % false alarms"),
     Asked("theft", "stolen_fidelity", "Copied", "a copy answers {} of new rows alike"),
     Asked("poison", "backdoor_rows", "Backdoor rows", "{} training rows carry a confirmed trigger", share=False),
 )
