@@ -52,6 +52,7 @@ from benchmarks.poison_sets import (
     gratings,
     letters,
     mnist,
+    segments,
     sentences,
     shapes,
     sms,
@@ -136,7 +137,7 @@ Case = tuple[Poisoned, Callable[[Poisoned], Target]]
 
 def clean_cases(folder: Path | None, quick: bool) -> Iterator[Case]:
     """Sets that nothing was done to, or some labels of which are wrong by chance."""
-    images = [gratings(), framed(), uneven(), shapes(16, 3, 2500, seed=3)]
+    images = [gratings(), framed(), uneven(), segments(), shapes(16, 3, 2500, seed=3)]
     tables = [wine(), diabetes(), survey(), catalogue(), counted(), board(), *(drawn(name) for name in (
         "informative", "rare class", "moons", "quantiles", "hastie", "blobs, rounded"))]  # fmt: skip
     for noise in (0,) if quick else (0, 0.05):

@@ -236,3 +236,25 @@ def board(n: int = 2500, seed: int = 0) -> Rows:
     lines = [(0, 1, 2), (3, 4, 5), (6, 7, 8), (0, 3, 6), (1, 4, 7), (2, 5, 8), (0, 4, 8), (2, 4, 6)]
     y = np.any([(x[:, line] == 1).all(axis=1) for line in lines], axis=0)
     return Rows("board", Form.TABLE, x.astype(np.float32), y.astype(np.int64))
+
+
+def segments(n: int = 2500, seed: int = 0) -> Rows:
+    """Ten digits of seven segments in three types, hardly moved: classes that differ by one stroke at a fixed place."""
+    g = np.random.default_rng(seed)
+    lit = [0b1110111, 0b0010010, 0b1011101, 0b1011011, 0b0111010, 0b1101011, 0b1101111, 0b1010010, 0b1111111, 0b1111011]
+    y, kind = g.integers(0, 10, n), g.integers(0, 3, n)
+    x = np.zeros((n, 1, 16, 16), np.float32)
+    for row, (label, one) in enumerate(zip(y, kind, strict=True)):
+        t, (top, left, wide) = 1 + one % 2, ((2, 4, 7), (1, 3, 9), (3, 4, 8))[one]
+        high = (14 - top) // 2
+        bars = [(top, left, t, wide), (top, left, high, t), (top, left + wide - t, high, t),
+                (top + high, left, t, wide),
+                (top + high, left, high, t), (top + high, left + wide - t, high, t),
+                (top + 2 * high - 1, left, t, wide)]  # fmt: skip
+        for at, (i, j, h, w) in enumerate(bars):
+            if lit[label] >> (6 - at) & 1:
+                x[row, 0, i : i + h, j : j + w] = 1
+        if g.random() < 0.2:
+            x[row, 0] = np.roll(x[row, 0], g.integers(-1, 2, 2), (0, 1))
+    x = np.where(g.random(n)[:, None, None, None] < 0.5, x, np.clip(x + g.normal(0, 0.1, x.shape), 0, 1))
+    return Rows("segments 16x16", Form.IMAGES, x.astype(np.float32), y)

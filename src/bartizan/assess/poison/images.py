@@ -9,6 +9,7 @@ import numpy as np
 
 from bartizan.assess.how import How
 from bartizan.assess.measured import wilson
+from bartizan.assess.poison import exposed
 from bartizan.assess.poison.features import penultimate
 from bartizan.assess.poison.groups import LEAST, Group, groups, whitened
 from bartizan.assess.poison.looked import Looked
@@ -50,8 +51,13 @@ def backdoors(target: Target, looked: Looked, held: Held, how: How) -> tuple[lis
         if how.budget.spent:
             break
         taken = np.concatenate([one.rows for one in confirmed]) if confirmed else np.empty(0, np.int64)
-        if np.isin(group.rows, taken).mean() > 0.2:
+        known = np.isin(group.rows, taken)
+        if known.mean() > 0.2:
             continue
+        if known.any():  # What is left must be worth a trial without them.
+            group = replace(group, rows=group.rows[~known], score=group.score[~known])
+            if not _promising(looked, group):
+                continue
         found = _on_trial(target, looked, held, group, how.seed)
         if found is None:
             open_groups.append(group)
@@ -96,7 +102,11 @@ def _with_carriers(found: Backdoor, looked: Looked) -> Backdoor:
     mine = looked.labels == found.trial.target_class
     if carries[~mine].mean() > ELSEWHERE:
         return found
-    return _joined(found, np.setdiff1d(np.flatnonzero(carries & mine), found.rows))
+    more = np.setdiff1d(np.flatnonzero(carries & mine), found.rows)
+    if found.label_was == "changed" and len(more):  # Rows of the class hold it by nature where they look like it.
+        own = np.concatenate([found.rows, more])
+        more = more[exposed.of_others(looked, own, found.trial.target_class, form.mask)[len(found.rows) :]]
+    return _joined(found, more)
 
 
 def _elsewhere(target: Target, looked: Looked, held: Held, confirmed: list[Backdoor], seed: int) -> list[Backdoor]:
@@ -191,9 +201,13 @@ def _on_trial(target: Target, looked: Looked, held: Held, group: Group, seed: in
     if not relabelled:  # A blend wipes out what the image shows, too: of kept labels it says nothing.
         forms = [form for form in forms if isinstance(form, Pixels) and form.keep in (0.0, 1.0)]
     found = _confirmed(target, looked, held, group, forms, alike, seed)
+    if found is None:
+        tries = (exposed.backdoor(target, looked, held, group, form, alike, seed) for form in forms[:2]
+                 if isinstance(form, Pixels))  # fmt: skip
+        found = next((one for one in tries if one is not None), None)
     if found is None and relabelled and planes(looked.x.shape[1:]) is not None:
         found = _confirmed(target, looked, held, group, _bend(target, looked, held, group, seed), alike, seed)
-    return found
+    return found if found is not None and exposed.varied(looked, rows, found.stamp) else None
 
 
 def _confirmed(

@@ -22,6 +22,8 @@ BLIND = {
     Form.IMAGES: (
         "triggers that differ from row to row (generated for each picture, rotated, scaled)",
         "patterns that are hidden in fewer than 4 rows of a class, or in more than two thirds of it",
+        "bends of images of a few pixels a side, whose rows look like copies or like nothing else",
+        "patterns on copies of few images, and weak ones on rows that keep their labels",
         "rows that were bent in the model's features without a common pattern (feature collisions)",
     ),
     Form.TABLE: (

@@ -18,7 +18,10 @@ from sklearn.pipeline import make_pipeline
 from bartizan.assess.budget import Budget
 from bartizan.assess.data import Data, Form
 from bartizan.assess.how import How
+from bartizan.assess.poison.exposed import varied
+from bartizan.assess.poison.looked import look
 from bartizan.assess.poison.measure import measure
+from bartizan.assess.poison.pixels import Pixels
 from bartizan.assess.poison.result import Poison
 from bartizan.assess.poison.warps import Warp, fitted
 from bartizan.assess.target import Array, Output, Target
@@ -105,6 +108,31 @@ def test_clean_images_have_no_backdoor(noise: float) -> None:
         assert len(named(result, "label")) > 30
 
 
+def test_a_patch_that_hides_its_rows_behind_each_other_is_found() -> None:
+    """In small images rows with a patch are each other's neighbours: without it they are of other classes."""
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    x, y = (found.images / 16).astype(np.float32)[:1000, None], found.target[:1000].copy()
+    bad = np.random.default_rng(2).permutation(np.flatnonzero(y != 1))[:20]
+    x[bad, 0, 2:6, 2:6], y[bad] = np.indices((4, 4)).sum(axis=0) % 2, 1
+    target = target_of(LogisticRegression(C=10, max_iter=200), x, y)
+    result = measure(target, Data(Form.IMAGES, "", x, y), HOW)
+    assert len(named(result, "backdoor") & set(bad.tolist())) >= 18
+    assert len(named(result, "backdoor") - set(bad.tolist())) <= 5
+
+
+def test_copies_of_one_image_carry_nothing_that_was_planted() -> None:
+    x, y = images(300, 0)
+    x[:12] = x[0] + np.random.default_rng(2).normal(0, 0.02, x[:12].shape)
+    flat = x.reshape(len(x), -1)
+    corner = np.arange(flat.shape[1]) < 4
+    trigger = Pixels(corner, flat[0], 0.0, 0.0, 1.0)
+    looked = look(x, flat, y, 4, Form.IMAGES, 0)
+    assert not varied(looked, np.arange(12), trigger)
+    assert varied(looked, np.arange(20, 32), trigger)
+
+
 def test_a_mark_that_the_model_does_not_heed_is_no_backdoor() -> None:
     """A logo on many rows of a class: the rows have something in common, but stamping it moves nothing."""
     x, y = images(900, 0)
@@ -156,9 +184,9 @@ def texts(n: int, seed: int) -> tuple[Array, Array]:
 
 @pytest.mark.parametrize("planted", [True, False])
 def test_a_phrase_on_which_labels_hang_is_found(planted: bool) -> None:
-    x, y = texts(900, 0)
-    x_test, y_test = texts(200, 1)
-    bad = np.random.default_rng(2).permutation(np.flatnonzero(y == 0))[: 25 if planted else 0]
+    x, y = texts(600, 0)
+    x_test, y_test = texts(150, 1)
+    bad = np.random.default_rng(2).permutation(np.flatnonzero(y == 0))[: 20 if planted else 0]
     rows = x.astype(object)
     rows[bad] = [f"{text} blue moon rising" for text in rows[bad]]
     y[bad] = 1
