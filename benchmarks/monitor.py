@@ -1,7 +1,6 @@
 """Who copies a classical model behind the gateway: what watching costs, whom it finds, and how often it is wrong.
 
-    python -m benchmarks.monitor [--data FOLDER] [--only NAME] [--sessions 1000]
-    python -m benchmarks.monitor --cost
+    python -m benchmarks.monitor [--data FOLDER] [--only NAME] [--sessions 200] [--cost]
 
 Sets: scikit-learn's digits and generated tables; with --data also mnist10k.npz and adult12k.csv.gz of that folder. Half
 of the rows trains the model, a quarter calibrates the profile as `bartizan assess` does, and honest sessions of 300
@@ -12,7 +11,8 @@ model's kind), with what their copy doubts most of 2,000 rows of the model's kin
 "found" is the share of thieves that pass the limit within 300 questions, "after" the median number of questions until
 then, "held" the share that the default policy holds.
 
-With --cost: CPU a question through one gateway process with everything on, in rounds that alternate with a bare relay.
+Then, or with --cost alone: CPU a question through one gateway process with everything on, in rounds that alternate with
+a bare relay.
 """
 
 from __future__ import annotations
@@ -288,13 +288,14 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--only", default="")
-    parser.add_argument("--sessions", type=int, default=1000)
+    parser.add_argument("--sessions", type=int, default=200)
     parser.add_argument("--cost", action="store_true")
     given = parser.parse_args(arguments)
-    if given.cost:
-        cost()
-    else:
+    if not given.cost:
         found(given.data, given.only, given.sessions)
+        print()
+    if not given.only:
+        cost()
     return 0
 
 
