@@ -7,8 +7,9 @@ The corpora: `docs`, the first paragraph of each docstring of Python's standard 
 and scikit-learn (English that people wrote); `spam`, generated messages in which offers and small talk share most of
 their words. A fifth of the words of each text may be edited. The greedy search is the usual one: words in the order in
 which leaving them out hurts, each spelt in the way of ours that hurts most, until the label changes. Both searches know
-the same spellings; ours adds neighbours, good words and combinations. CPU seconds are user and system time of this
-process.
+the same spellings; ours adds neighbours, good words and combinations. `of label 1`: what ours leaves of those texts,
+spam or a numerical library's; `proven`: right whichever words become unreadable, of linear models. CPU seconds, of the
+attack for a text, are user and system time of this process.
 """
 
 from __future__ import annotations
@@ -165,8 +166,8 @@ def told(hits: int, of: int) -> str:
 
 def attacked(corpora: dict[str, Data], rows: int) -> Iterator[str]:
     """The rows of the first table."""
-    yield "| corpus | model | texts | right | greedy leaves | ours leaves (95 %) | unreadable: proven | CPU s a text |"
-    yield "|---|---|---|---|---|---|---|---|"
+    yield "| corpus | model | texts | right | greedy leaves | ours leaves (95 %) | of label 1 | proven | CPU s |"
+    yield "|---|---|---|---|---|---|---|---|---|"
     for corpus, data in corpora.items():
         assert data.x_train is not None and data.x_test is not None and data.y_train is not None
         for name, model in models().items():
@@ -176,10 +177,12 @@ def attacked(corpora: dict[str, Data], rows: int) -> Iterator[str]:
             found = texts(target, data, How(SHARE, rows=rows, budget=Budget(600)))
             spent, of = cpu_seconds() - started, len(found.spelt)
             assert judged_again(target, found)
-            exact = f"{found.readable.share:.1%}" if len(found.fewest) == found.accuracy.hits else "–"
+            ones = [one for one in found.spelt if found.labels[one.index] == 1]
+            stand = sum(one.right and one.row is None for one in ones)
+            exact = f"{found.readable.share:.1%}" if 2 * len(found.fewest) > found.accuracy.hits else "–"
             yield (
                 f"| {corpus} | {name} | {of} | {found.accuracy.share:.1%} | {usual / of:.1%} | "
-                f"{told(found.robust(SHARE).hits, of)} | {exact} | {spent / of:.3f} |"
+                f"{told(found.robust(SHARE).hits, of)} | {stand} of {len(ones)} | {exact} | {spent / of:.3f} |"
             )
 
 
