@@ -109,4 +109,4 @@ def _texts(before: str, after: str) -> str:
 def _unseen(came: str, went: str) -> str:
     """The numbers of letters that look like others or like nothing: without them the two words look the same."""
     codes = dict.fromkeys(f"U+{ord(one):04X}" for one in came if not one.isascii() and one not in went)
-    return f' <small class="dim">with {", ".join(list(codes)[:MAX_CODES])}</small>' if codes else ""
+    return f' <span class="dim">({", ".join(list(codes)[:MAX_CODES])})</span>' if codes else ""

@@ -105,9 +105,9 @@ def test_the_page_answers_first_and_shows_what_that_rests_on() -> None:
 def test_what_an_edit_hides_is_told_by_its_number() -> None:
     row = Example(5, "ham", 0.25, "ham", "spam", np.array("win cash now"), np.array("win c\u0430\u200bsh now"))
     made = page(full(), DECISION, Shown((row,), ()))
-    assert "with U+0430, U+200B" in made and "25% of its words" in made
+    assert "(U+0430, U+200B)" in made and "25% of its words" in made
     same = Example(5, "ham", 0.25, "ham", "spam", np.array("für sie"), np.array("führ sie"))
-    assert "with U+" not in page(full(), DECISION, Shown((same,), ()))
+    assert "(U+" not in page(full(), DECISION, Shown((same,), ()))
 
 
 def test_an_evaluation_that_failed_its_own_tests_says_so_before_its_number() -> None:
