@@ -94,6 +94,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BartizanError as error:
         click.echo(f"bartizan: {error}", err=True)
         return 3
+    except ModuleNotFoundError as error:
+        package = (error.name or "bartizan").partition(".")[0]
+        if package == "bartizan":  # Ours: a mistake of ours, too.
+            raise
+        click.echo(f"bartizan: this needs {package}, which is not installed: pip install 'bartizan[assess]'", err=True)
+        return 2
 
 
 if __name__ == "__main__":

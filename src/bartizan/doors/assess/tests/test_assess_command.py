@@ -169,3 +169,18 @@ def test_help_needs_nothing_heavy() -> None:
     assert "bartizan assess [OPTIONS] MODEL" in ran.stdout and "compare" in ran.stdout
     loaded = {name.partition(".")[0] for name in ran.stdout.split("\n")[-2].split()}
     assert not loaded & {"numpy", "torch", "scipy", "sklearn", "onnx", "onnxruntime", "lightgbm", "orjson"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["assess", "model.onnx", "--data", "rows.npz", "--out", "report"],
+        ["harden", "model.onnx", "--data", "rows.npz", "--out", "harder"],
+        ["assess", "schema", __file__],
+    ],
+)
+def test_without_what_measures_one_sentence_says_what_to_install(words: list[str], tmp_path: Path) -> None:
+    code = f"import sys; sys.modules['numpy'] = None; from bartizan.__main__ import main; sys.exit(main({words!r}))"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == "bartizan: this needs numpy, which is not installed: pip install 'bartizan[assess]'\n"
