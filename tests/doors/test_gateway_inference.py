@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import threading
 import time
 from collections.abc import Iterator
@@ -230,6 +231,26 @@ def test_binary_tensors_behind_the_json_and_answers_that_are_none_do_not_pass(up
     assert up.ask("POST", f"{ROUTE}?more=1", rows)[0] == 400
     body = {"inputs": [{"name": "n", "shape": [1], "datatype": "BOOL", "data": [True]}]}
     assert up.ask("POST", "/v2/models/broken/infer", body)[0] == 502
+
+
+def test_what_is_said_is_written_nowhere(up: RunningGateway) -> None:
+    """A marker in every place of a question, passed or refused, is in no log, record or error."""
+    mark = "zq" + secrets.token_hex(8)
+    text = {
+        "name": mark,
+        "shape": [1],
+        "datatype": "BYTES",
+        "data": [f"{mark} {aws_key()}"],
+        "parameters": {mark: mark},
+    }
+    assert up.ask("POST", "/v2/models/echo/infer", {"inputs": [text], "id": mark, mark: 1})[0] == 200
+    for body in ({"inputs": [text | {"datatype": mark}]}, {"inputs": [text | {"shape": mark}]}, {"inputs": mark}):
+        status, headers, answer = up.ask("POST", "/v2/models/echo/infer", body)
+        assert status == 400
+        assert mark not in f"{headers} {answer!r}"
+    assert up.ask("POST", f"/v2/models/..%2F{mark}/infer", {})[0] == 404
+    assert mark not in up.log
+    assert not [path.name for path in up.home.iterdir() if path.is_file() and mark.encode() in path.read_bytes()]
 
 
 def test_what_is_not_watched_is_said_at_the_start(up: RunningGateway) -> None:

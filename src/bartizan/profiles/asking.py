@@ -19,6 +19,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
+from operator import mul
+from typing import NamedTuple
 
 from bartizan.core.errors import InputError, LimitError
 
@@ -27,8 +29,7 @@ NUMBERS = ("doubt", "strange", "coverage", "growth", "order")
 MAX_COLUMNS, MAX_CELLS, MAX_DIMENSIONS, MAX_LENGTH = 4096, 256, 32, 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
     """One query as the profile sees it."""
 
     cell: int
@@ -117,7 +118,7 @@ def numbers(queries: Sequence[Query]) -> dict[str, float]:
     }
 
 
-_SCORES: dict[int, tuple[float, ...]] = {}
+_SCORES: dict[int, tuple[tuple[float, ...], float]] = {}  # normal scores, and the sum of their squares
 
 
 def normality(values: Sequence[float]) -> float:
@@ -131,14 +132,16 @@ def normality(values: Sequence[float]) -> float:
         from statistics import NormalDist  # Here, since it takes ten milliseconds, and whoever reads a policy comes by.
 
         normal = NormalDist()
-        _SCORES[count] = tuple(normal.inv_cdf((at + 1 - 0.375) / (count + 0.25)) for at in range(count))
-    scores = _SCORES[count]
+        made = tuple(normal.inv_cdf((at + 1 - 0.375) / (count + 0.25)) for at in range(count))
+        _SCORES[count] = made, sum(map(mul, made, made))
+    scores, of_scores = _SCORES[count]
     mean = sum(values) / count
-    square = sum((one - mean) ** 2 for one in values)
+    apart = [one - mean for one in sorted(values)]
+    square = sum(map(mul, apart, apart))
     if square <= 0:
         return 0.0  # Always the same distance: nothing that happens by itself.
-    both = sum(score * (one - mean) for score, one in zip(scores, sorted(values), strict=True))
-    return both**2 / (square * sum(score * score for score in scores))
+    both: float = sum(map(mul, scores, apart))
+    return both * both / (square * of_scores)
 
 
 # ---- As a file -------------------------------------------------------------------------------------------------------
