@@ -137,7 +137,7 @@ def normality(values: Sequence[float]) -> float:
     scores, of_scores = _SCORES[count]
     mean = sum(values) / count
     apart = [one - mean for one in sorted(values)]
-    square = sum(map(mul, apart, apart))
+    square: float = sum(map(mul, apart, apart))
     if square <= 0:
         return 0.0  # Always the same distance: nothing that happens by itself.
     both: float = sum(map(mul, scores, apart))
