@@ -1,7 +1,7 @@
 """scikit-learn: estimators and pipelines from skops files, or from pickles that somebody trusts.
 
-A pickle is a program: it runs when it is loaded. A skops file names the types it holds, and those that nobody vouches
-for are not loaded either, unless the caller trusts the file.
+A pickle is a program: it runs when it is loaded, and what it calls is looked at before (`pickled`). A skops file names
+the types it holds, and those that nobody vouches for are not loaded either, unless the caller trusts the file.
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ def open_scikit(path: Path, rows: Array | None, trust: bool) -> Target:
 
 
 def _unpickled(path: Path) -> Any:
-    try:
-        import joblib  # type: ignore[import-untyped]  # It comes with scikit-learn, without types.
+    from bartizan.assess.targets.pickled import unpickled
 
-        return joblib.load(path)
+    try:
+        return unpickled(path)
     except UNREADABLE as error:
         raise UsageError(f"{path.name} cannot be loaded ({type(error).__name__})") from None
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import re
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +202,8 @@ def test_a_pickle_is_loaded_only_where_it_is_trusted(tmp_path: Path, monkeypatch
     (tmp_path / "bomb.pkl").write_bytes(pickle.dumps(Bomb()))
     with pytest.raises(UsageError, match="--trust"):
         open_target("bomb.pkl")
+    with pytest.raises(UsageError, match=r"calls pathlib\.Path\.touch while it is loaded"):
+        open_target("bomb.pkl", trust=True)
     assert not (tmp_path / "went-off").exists()
     joblib.dump(linear_model.LogisticRegression().fit(X, Y), "m.joblib")
     target = open_target("m.joblib", data=Data(form=Form.TABLE, digest="", x_test=X), trust=True)
@@ -208,6 +212,24 @@ def test_a_pickle_is_loaded_only_where_it_is_trusted(tmp_path: Path, monkeypatch
         (tmp_path / "m.pkl").write_bytes(raw)
         with pytest.raises(UsageError, match=r"m\.pkl"):
             open_target("m.pkl", trust=True)
+
+
+@pytest.mark.parametrize(
+    ("raw", "called"),
+    [
+        (b"cposix\nsystem\n(S'touch went-off'\ntR.", "posix.system"),
+        (b"\x80\x04\x8c\x08builtins\x94\x8c\x04eval\x94\x93\x8c\x011\x85R.", "builtins.eval"),
+        (b"\x80\x04\x8c\x06joblib\x94\x8c\x09os.system\x94\x93\x8c\x0etouch went-off\x85R.", "joblib.os.system"),
+        (b"(S'touch went-off'\nios\nsystem\n.", "os.system"),
+    ],
+)
+def test_what_no_model_calls_is_not_called_even_with_trust(raw: bytes, called: str, tmp_path: Path) -> None:
+    (tmp_path / "m.pkl").write_bytes(raw)
+    with pytest.raises(UsageError, match=rf"m\.pkl calls {re.escape(called)} while"):
+        open_target(str(tmp_path / "m.pkl"), trust=True)
+    (tmp_path / "packed.joblib").write_bytes(zlib.compress(raw))
+    with pytest.raises(UsageError, match=rf"packed\.joblib calls {re.escape(called)} while"):
+        open_target(str(tmp_path / "packed.joblib"), trust=True)
 
 
 def test_a_skops_file_is_loaded_without_trust_unless_it_holds_strange_types(tmp_path: Path) -> None:
