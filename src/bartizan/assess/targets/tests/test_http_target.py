@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bartizan.assess.budget import Budget
 from bartizan.assess.data import Data, Form
 from bartizan.assess.errors import Gone, Spent
 from bartizan.assess.target import Output
@@ -162,6 +163,30 @@ def test_who_stops_answering_is_not_asked_again(server: Server) -> None:
     with pytest.raises(Gone):
         target.scores(X)
     assert len(server.asked) == asked and "fails" in target.gone
+
+
+@pytest.mark.parametrize(("status", "said"), [(403, "does not let us in"), (404, "does not take the request")])
+def test_who_answered_and_then_refuses_is_gone(server: Server, status: int, said: str) -> None:
+    target = open_target(address(server), data=DATA, endpoint=patient(Clock(), rate=1e6))
+    server.answer = lambda body: (status, {}, b"")
+    for _ in range(2):
+        with pytest.raises(Gone, match=said):
+            target.scores(X[:1])
+    assert len(server.asked) == 2 and said in target.gone
+
+
+def test_nobody_waits_longer_than_the_time_there_is(server: Server) -> None:
+    clock = Clock()
+    target = open_target(address(server), data=DATA, endpoint=patient(clock, rate=1e6))
+    server.answer = lambda body: (429, {"Retry-After": "30"}, b"")
+    target.until = Budget(20)
+    with pytest.raises(Spent, match="time to ask"):
+        target.scores(X[:1])
+    assert sum(clock.waits) < 1 and not target.gone
+    target.until = Budget(0)
+    with pytest.raises(Spent, match="time to ask"):
+        target.scores(X[:1])
+    assert len(server.asked) == 2
 
 
 @pytest.mark.parametrize(
