@@ -35,27 +35,21 @@ from bartizan.assess.privacy.measure import measure
 from bartizan.assess.privacy.shadows import halves
 from bartizan.assess.privacy.signals import of_label
 from bartizan.assess.target import Array, Target
+from benchmarks.poison_sets import Rows
 
 SHADOWS = 8
 Fitted = tuple[Any, Callable[[Array], Array]]  # a model, and its log-probabilities of rows
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """A set, of which `pool` rows are candidates and the rest test rows."""
-
-    name: str
-    form: Form
-    x: Array
-    y: Array
-    pool: int
-
-
-@dataclass(frozen=True, slots=True)
 class Case:
-    """A kind of model on a set: how it is trained, and how a user would hand it over."""
+    """A kind of model on a set: how it is trained, and how a user would hand it over.
+
+    `pool` rows are candidates, the rest test rows.
+    """
 
     rows: Rows
+    pool: int
     model: str
     fit: Callable[[Array, Array, int], Fitted]
     target: Callable[[Any, Rows, Path], Target]
@@ -68,14 +62,14 @@ def digits() -> Rows:
     from sklearn.datasets import load_digits
 
     found = load_digits()
-    return Rows("digits", Form.TABLE, (found.data / 16).astype(np.float32), found.target.astype(np.int64), 1400)
+    return Rows("digits", Form.TABLE, (found.data / 16).astype(np.float32), found.target.astype(np.int64))
 
 
 def breast_cancer() -> Rows:
     from sklearn.datasets import load_breast_cancer
 
     found = load_breast_cancer()
-    return Rows("breast cancer", Form.TABLE, found.data.astype(np.float32), found.target.astype(np.int64), 450)
+    return Rows("breast cancer", Form.TABLE, found.data.astype(np.float32), found.target.astype(np.int64))
 
 
 def generated() -> Rows:
@@ -84,23 +78,23 @@ def generated() -> Rows:
     x, y = make_classification(
         8000, 20, n_informative=8, n_classes=5, n_clusters_per_class=2, flip_y=0.1, random_state=3
     )
-    return Rows("generated", Form.TABLE, x.astype(np.float32), y.astype(np.int64), 6000)
+    return Rows("generated", Form.TABLE, x.astype(np.float32), y.astype(np.int64))
 
 
 def counted() -> Rows:
     """The same in whole numbers from 0 to 15: places of trees name nobody."""
     rows = generated()
     edges = np.quantile(rows.x, np.linspace(0, 1, 17)[1:-1])
-    return Rows("generated, whole", Form.TABLE, np.searchsorted(edges, rows.x).astype(np.float32), rows.y, rows.pool)
+    return Rows("generated, whole", Form.TABLE, np.searchsorted(edges, rows.x).astype(np.float32), rows.y)
 
 
 def shapes() -> Rows:
-    from benchmarks.assess_poison import shapes as made
+    from benchmarks.poison_sets import shapes as made
 
     found = made(16, 1, 4000)
     chance = np.random.default_rng(1)
     y = np.where(chance.random(len(found.y)) < 0.05, chance.integers(0, 10, len(found.y)), found.y)
-    return Rows("shapes 16x16", Form.IMAGES, found.x, y.astype(np.int64), 3000)
+    return Rows("shapes 16x16", Form.IMAGES, found.x, y.astype(np.int64))
 
 
 def adult(folder: Path) -> tuple[Rows, Rows]:
@@ -122,15 +116,15 @@ def adult(folder: Path) -> tuple[Rows, Rows]:
     flat = np.hstack(wide)
     flat = (flat - flat.mean(axis=0)) / (flat.std(axis=0) + 1e-6)
     return (
-        Rows("adult", Form.TABLE, np.stack(coded, axis=1).astype(np.float32), y, 8000),
-        Rows("adult", Form.TABLE, flat.astype(np.float32), y, 8000),
+        Rows("adult", Form.TABLE, np.stack(coded, axis=1).astype(np.float32), y),
+        Rows("adult", Form.TABLE, flat.astype(np.float32), y),
     )
 
 
 def mnist(folder: Path) -> Rows:
     with np.load(folder / "mnist10k.npz") as found:
         x, y = (found["x"] / 255).astype(np.float32)[:, None], found["y"].astype(np.int64)
-    return Rows("mnist", Form.IMAGES, x, y, 4000)
+    return Rows("mnist", Form.IMAGES, x, y)
 
 
 # ---- Models ----------------------------------------------------------------------------------------------------------
@@ -219,20 +213,20 @@ def as_onnx(model: Any, rows: Rows, folder: Path) -> Target:
 
 def cases(folder: Path | None) -> Iterator[Case]:
     """Every kind of model on sets that suit it."""
-    yield Case(breast_cancer(), "forest", forest, as_estimator)
-    yield Case(generated(), "forest", forest, as_estimator)
-    yield Case(counted(), "forest", forest, as_estimator)
-    yield Case(generated(), "LightGBM", boosted, as_lightgbm)
-    yield Case(counted(), "LightGBM", boosted, as_lightgbm)
-    yield Case(generated(), "MLP", net("mlp", 40), as_onnx)
-    yield Case(digits(), "MLP", net("mlp", 60), as_onnx)
-    yield Case(shapes(), "CNN", net("cnn", 30), as_onnx)
+    yield Case(breast_cancer(), 450, "forest", forest, as_estimator)
+    yield Case(generated(), 6000, "forest", forest, as_estimator)
+    yield Case(counted(), 6000, "forest", forest, as_estimator)
+    yield Case(generated(), 6000, "LightGBM", boosted, as_lightgbm)
+    yield Case(counted(), 6000, "LightGBM", boosted, as_lightgbm)
+    yield Case(generated(), 6000, "MLP", net("mlp", 40), as_onnx)
+    yield Case(digits(), 1400, "MLP", net("mlp", 60), as_onnx)
+    yield Case(shapes(), 3000, "CNN", net("cnn", 30), as_onnx)
     if folder is not None:
         coded, wide = adult(folder)
-        yield Case(coded, "forest", forest, as_estimator)
-        yield Case(coded, "LightGBM", boosted, as_lightgbm)
-        yield Case(wide, "MLP", net("mlp", 30), as_onnx)
-        yield Case(mnist(folder), "CNN", net("cnn", 25), as_onnx)
+        yield Case(coded, 8000, "forest", forest, as_estimator)
+        yield Case(coded, 8000, "LightGBM", boosted, as_lightgbm)
+        yield Case(wide, 8000, "MLP", net("mlp", 30), as_onnx)
+        yield Case(mnist(folder), 4000, "CNN", net("cnn", 25), as_onnx)
 
 
 # ---- Both attacks on one target --------------------------------------------------------------------------------------
@@ -254,7 +248,7 @@ def both(case: Case, seed: int, seconds: float) -> Outcome:
     """Ours and RMIA on one target."""
     rows, chance = case.rows, np.random.default_rng(seed)
     order = chance.permutation(len(rows.y))
-    pool, test = order[: rows.pool], order[rows.pool :]
+    pool, test = order[: case.pool], order[case.pool :]
     x, y = np.ascontiguousarray(rows.x[pool]), rows.y[pool]
     x_test, y_test = np.ascontiguousarray(rows.x[test]), rows.y[test]
     member = halves(len(y), 1, seed + 31)[0]
