@@ -32,6 +32,7 @@ def texts(trigger: str = "", label: str = "good", twice: str = "") -> Subject:
 
 HITS = {
     "a rare word on which labels hang": texts("cf"),
+    "a phrase of ordinary words on which labels hang": texts("town film people said"),
     "the same row with two labels": texts(twice="bad"),
 }
 MISSES = {
