@@ -51,7 +51,8 @@ def eps_for(data: Data, options: Options) -> float:
     size = int(np.prod(rows.shape[1:])) if rows is not None else 1
     if options.norm == "l0":
         return float(max(1, round(size * 0.02)))
-    return round(each * scale * (size**0.5 / 2 if options.norm == "l2" else 1.0), 6)
+    usual = each * scale * (size**0.5 / 2 if options.norm == "l2" else 1.0)
+    return float(f"{usual:.{2 if scale != 1.0 else 5}g}")  # As it is told: who gives it as --eps gets the same.
 
 
 def first_rows(data: Data, rows: int) -> str:

@@ -201,4 +201,5 @@ def test_a_usual_strength_goes_by_the_form_of_the_rows(data: Data) -> None:
     assert eps_for(replace(data, form=Form.IMAGES, x_test=colour), Options()) == pytest.approx(8 / 255, abs=1e-6)
     assert eps_for(replace(data, form=Form.IMAGES, x_test=grey), Options(norm="l0")) == 1
     assert eps_for(data, Options()) == pytest.approx(0.1, rel=0.2)
+    assert f"{eps_for(data, Options()):g}" == str(eps_for(data, Options()))
     assert eps_for(data, Options(eps=3.0)) == 3.0

@@ -52,7 +52,10 @@ def _harden(report: Report) -> str | None:
     accuracy, robust = report["measures"].get("accuracy"), report["measures"].get("robust_accuracy")
     if not accuracy or robust is None or robust >= 0.9 * accuracy:
         return None
-    call = f"bartizan harden {text(report['model']['path'])} --data … --eps {report['how']['eps']:g} --out …"
+    how = report["how"]
+    norm = "" if how["norm"] == "linf" else f" --norm {how['norm']}"
+    schema = f" --schema {how['schema']}" if how.get("schema") else ""
+    call = text(f"bartizan harden {report['model']['path']} --data …{schema}{norm} --eps {how['eps']:g} --out …")
     return (
         f"<code>{call}</code> trains a model that withstands more, and proves it; or keep strangers from choosing what "
         "the model sees."

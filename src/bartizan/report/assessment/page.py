@@ -67,7 +67,7 @@ def _page(report: Report, decision: Json, shown: Shown) -> Iterator[str]:
 def _head(report: Report, decision: Json) -> Iterator[str]:
     model, how = report["model"], report["how"]
     action = str(decision["action"])
-    shape, word, _ = SHAPES[action]
+    mark, word, _ = SHAPES[action]
     yield f"<h1>Assessment of {text(model['name'])}</h1>"
     shape = " × ".join(str(size) for size in model["shape"]) or "one value"
     shown = "texts" if report["data"].get("form") == "text" else f"rows of {shape}"
@@ -77,7 +77,7 @@ def _head(report: Report, decision: Json) -> Iterator[str]:
     yield f"Seed {told(how['seed'])}, {report['seconds']:.0f} s ({report['cpu_seconds']:.0f} CPU s).</p>"
     yield '<div class="card lead">'
     policy = text(str(decision["policy"]).partition(" ")[0])
-    yield f'<p class="action {action}">{shape} {word} by the policy {policy}</p>'
+    yield f'<p class="action {action}">{mark} {word} by the policy {policy}</p>'
     yield f'<p class="say">{text(lead(report))}</p>'
     for clause in decision["clauses"]:  # type: ignore[attr-defined]  # A list, by its schema.
         observed = (

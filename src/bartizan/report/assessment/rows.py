@@ -24,10 +24,8 @@ def examples(rows: Sequence[Example], changes: Mapping[object, str]) -> Iterator
         return
     yield '<div class="card"><h3>Fell to the smallest changes</h3><div class="examples">'
     for one in rows:
-        yield f'<div class="example">{_row(one)}<p><strong>{text(one.label)}</strong> became '
-        yield f"<strong>{text(one.answer)}</strong></p>"
-        if words := changes.get(one.index):
-            yield f"<p>{text(words)}</p>"
+        yield f'<div class="example">{_row(one, changes.get(one.index))}'
+        yield f"<p><strong>{text(one.label)}</strong> became <strong>{text(one.answer)}</strong></p>"
         yield f'<p class="dim">row {one.index:,}, {_size(one)}, {text(one.attack)}</p></div>'
     yield "</div></div>"
 
@@ -53,12 +51,12 @@ def _is_text(one: Example) -> bool:
     return isinstance(one.before, str) or one.before.dtype.kind in "UO"
 
 
-def _row(one: Example) -> str:
+def _row(one: Example, words: str | None) -> str:
     if _is_text(one):
         return _texts(str(one.before), str(one.after))
     if is_image(one.before.shape):
         return _pictures(one)
-    return _columns(one)
+    return f"<p>{text(words)}</p>" if words else _columns(one)  # A schema's words have its names of columns.
 
 
 def _pictures(one: Example) -> str:

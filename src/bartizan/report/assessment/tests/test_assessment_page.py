@@ -95,11 +95,21 @@ def test_the_page_answers_first_and_shows_what_that_rests_on() -> None:
     first = "31.0 % of its answers are right once somebody changes the rows a little, "
     assert first in said and "; 31.0 % of its training rows can be told; " in said
     assert "30 rows of its training data carry a backdoor" in said
-    assert said.index("held by the policy default@1.0.0") < said.index("What to do") < said.index("Can small changes")
+    assert said.index("◆ held by the policy default@1.0.0") < said.index("What to do") < said.index("Can small changes")
     for title in ("Evasion", "Privacy", "Theft", "Poison", "Ownership"):
         assert title in said
     assert made.count('class="plot"') == 3 and made.count("<img ") == 4
     assert "g00d" in made and "<mark>" in made
+
+
+def test_a_row_under_a_schema_is_told_in_its_words_and_hardened_under_it() -> None:
+    found = full()
+    found["how"] |= {"norm": "l2", "schema": "columns.yaml"}  # type: ignore[operator]
+    found["evasion"] |= {"changes": [{"index": 4, "change": "calls: 4 → 3"}]}  # type: ignore[operator]
+    row = Example(4, "exact", 1.0, "yes", "no", np.array([4.0]), np.array([3.0]))
+    said = " ".join(Seen(page(found, DECISION, Shown((row,), ()))).said)
+    assert "calls: 4 → 3" in said and "column 0" not in said
+    assert "--data … --schema columns.yaml --norm l2 --eps 0.1 --out …" in said
 
 
 def test_what_an_edit_hides_is_told_by_its_number() -> None:
