@@ -84,6 +84,9 @@ def _attacked(target: Target, data: Data, how: How, images: bool) -> Evasion:
         rows.audit(target)
         reach = along(chain) if view is None else distances(chain, view)
         mild = corrupted(target, x, y, chain.rng) if images and not chain.over() else ()
+    if chain.over():
+        tried = max((attack.tried for attack in chain.attacks.values()), default=0)
+        tests.append(selftests.in_time(tried, int(right.sum())))
     return Evasion(
         rows, wilson(int(right.sum()), len(right)), tuple(chain.attacks.values()),
         tuple(sorted(tests, key=lambda test: test.passed)),

@@ -97,7 +97,8 @@ class Evasion:
 
     def measures(self) -> dict[str, float]:
         """The numbers a policy clause can ask for."""
-        return {"accuracy": self.clean.share, "robust_accuracy": self.robust.share}
+        told = {"accuracy": self.clean.share}
+        return told | {"robust_accuracy": self.robust.share} if any(one.tried for one in self.attacks) else told
 
     def sentence(self) -> str:
         """The result in one sentence."""

@@ -72,6 +72,10 @@ REMEDIES: dict[str, tuple[str, str]] = {
         "eps means something else in this unit, and attacks leave or do not fill the real range",
         "give the pixels as float32 in [0, 1] and scale inside the model",
     ),
+    "time": (
+        "rows that nothing was tried on count as standing",
+        "give it a longer --budget, or fewer --rows",
+    ),
 }  # fmt: skip
 
 
@@ -109,6 +113,11 @@ def value_range(x: Array, images: bool) -> Tested:
     """(j) Pixels outside [0, 1]."""
     low, high = float(x.min(initial=0)), float(x.max(initial=0))
     return told("value-range", not images or (low >= 0 and high <= 1), f"values from {low:g} to {high:g}")
+
+
+def in_time(tried: int, right: int) -> Tested:
+    """(k) A search that ended before any attack had its turn at every row."""
+    return told("time", tried >= right, f"{tried} of {right} rows were attacked before the time was over")
 
 
 def saturated_scores(target: Target, scores: Array) -> Tested:

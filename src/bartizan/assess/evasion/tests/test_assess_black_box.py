@@ -167,3 +167,11 @@ def test_natural_changes_are_rates_of_their_own() -> None:
     assert len(told) >= 8
     assert worst.hits <= min(rate.hits for rate in told.values())
     assert corrupted(black(), X.reshape(220, 36), Y, np.random.default_rng(0)) == ()
+
+
+def test_rows_that_nothing_was_tried_on_make_no_claim() -> None:
+    found = measure(black(), DATA, How(0.1, budget=Budget(0.0), rows=40))
+    assert isinstance(found, Evasion)
+    assert found.robust.share == 1.0 and not found.trusted and "not trusted" in found.sentence()
+    assert [test.check for test in found.tests if not test.passed] == ["time"]
+    assert found.measures() == {"accuracy": 1.0}
