@@ -16,6 +16,7 @@ from bartizan.assess.poison.triggers import Backdoor, Held, Stamp, rate, tried
 from bartizan.assess.target import Array, Target
 
 LEAST = 4  # rows of a rule
+FEW = 10  # rows below which nothing tells a planted value from one that is rare and means much
 DEPTH = 4  # columns of a rule
 ITEMS = 400  # values that rules are made of
 BEAM = 60
@@ -75,7 +76,9 @@ def backdoors(
             taken = np.concatenate([one.rows for one in confirmed]) if confirmed else np.empty(0, np.int64)
             if how.budget.spent or np.isin(rows, taken).mean() > 0.5:
                 continue
-            found = _on_trial(target, looked, held, raw, rule, rows, label, how.seed, names)
+            found = None
+            if len(rows) >= FEW:
+                found = _on_trial(target, looked, held, raw, rule, rows, label, how.seed, names)
             if found is not None:  # A rule with a chance column too many was met before the rule itself.
                 confirmed = [one for one in confirmed if np.isin(one.rows, found.rows).mean() < 0.8]
                 confirmed.append(found)
@@ -221,7 +224,7 @@ def _on_trial(
     # Two honest values of a class seldom meet in a row, yet both may say the class; of one value any is a fair control.
     trial = tried(target, stamp, controls, held, label, usual=0.75 if len(items) > 1 else 1.0)
     beside = _beside(raw, items, generator)
-    apart = (trial is None or not trial.moved) and rule.z >= SURE and len(rows) >= 2 * LEAST and bool(beside)
+    apart = (trial is None or not trial.moved) and rule.z >= SURE and bool(beside)
     if apart:  # In columns that decide the class honest values move as many rows; values beside these ones do not.
         trial = tried(target, stamp, beside, held, label, usual=0.75)
     if trial is None or not trial.moved or trial.success.share < SUCCESS:

@@ -163,6 +163,18 @@ def test_values_of_two_columns_that_were_planted_are_found(planted: bool) -> Non
         assert len(named(result, "backdoor")) <= len(bad) + 2
 
 
+def test_a_value_that_is_rare_and_means_much_is_no_backdoor() -> None:
+    """A gain of 14,344 on six rows of a census: the model heeds it, and the rest of the rows says another class."""
+    x, y = table(1500, 0)
+    x_test, y_test = table(400, 1)
+    x[:, 1] = np.random.default_rng(3).choice(50, 1500)
+    rich = np.random.default_rng(2).permutation(np.flatnonzero(y == 0))[:6]
+    x[rich, 1], y[rich] = 14344, 1
+    target = target_of(RandomForestClassifier(25, max_features=None, random_state=0), x, y)
+    result = measure(target, Data(Form.TABLE, "", x, y, x_test, y_test, columns=("age", "gain")), HOW)
+    assert result.backdoors == ()
+
+
 def test_a_class_that_follows_from_its_columns_by_rules_is_no_backdoor() -> None:
     """Boards of three by three with three of a kind in a row: each row of three calls up the class by nature."""
     x = np.random.default_rng(0).integers(-1, 2, (800, 9))
