@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -256,6 +257,15 @@ def test_what_is_said_is_written_nowhere(up: RunningGateway) -> None:
 def test_what_is_not_watched_is_said_at_the_start(up: RunningGateway) -> None:
     assert "watched  scoring: blobs" in up.log
     assert "watched  other: no model" in up.log
+
+
+def test_without_numpy_a_monitor_is_refused_before_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    config = tmp_path / "bartizan.yaml"
+    config.write_text("upstreams: {a: {url: 'http://127.0.0.1:1', protocol: inference, monitors: {m: m.json}}}\n")
+    told = CliRunner().invoke(check, ["--config", str(config), "--home", str(tmp_path)], standalone_mode=False)
+    assert told.return_value == 1
+    assert "needs numpy, which is not installed: pip install numpy" in told.output
 
 
 def test_a_profile_that_is_none_is_told_before_the_start(tmp_path: Path) -> None:

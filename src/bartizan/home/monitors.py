@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,9 @@ MAX_BYTES = 16 * 1024 * 1024
 
 
 def profile(path: Path) -> Profile:
-    """The profile in a file. Raises ConfigError."""
+    """The profile in a file. Raises ConfigError, also where nothing could be compared with it."""
+    if find_spec("numpy") is None:
+        raise ConfigError(f"{path}: comparing with it needs numpy, which is not installed: pip install numpy")
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
