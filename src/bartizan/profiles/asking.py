@@ -179,10 +179,11 @@ def from_json(value: object) -> Profile:
         usual = {
             int(row["queries"]): {name: Usual(*_floats(row[name], 2)) for name in NUMBERS} for row in value["usual"]
         }
+        names = ("far", "close", "limit", "false_alarms_per_1000_sessions")
+        far, close, limit, false_alarms = _floats([value[name] for name in names], len(names))
         made = Profile(
             str(value["model"])[:64], int(value["features"]), columns, _floats(value["shift"], len(columns)),
-            projection, cells, float(value["far"]), float(value["close"]), usual, float(value["limit"]),
-            float(value["false_alarms_per_1000_sessions"]),
+            projection, cells, far, close, usual, limit, false_alarms,
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"is damaged ({type(error).__name__})", "profile") from None
@@ -190,17 +191,14 @@ def from_json(value: object) -> Profile:
         len(columns) > MAX_COLUMNS
         or len(cells) > MAX_CELLS
         or len(projection) > MAX_DIMENSIONS
-        or max(usual, default=0) > 1000
+        or max(usual, default=0) > MAX_LENGTH
     ):
         raise LimitError("is larger than a profile can be", "profile")
-    if not usual or not cells or not projection or any(not 0 <= one < made.features for one in columns):
+    if not (usual and cells and projection and columns) or any(not 0 <= one < made.features for one in columns):
         raise InputError("is damaged (empty, or columns that are not there)", "profile")
+    if min(usual) < 1:  # A session that has room for nothing would never end.
+        raise InputError("is damaged (sessions without queries)", "profile")
     return made
-
-
-def _usual(values: Sequence[object]) -> Usual:
-    mean, spread = _floats(values, 2)
-    return Usual(mean, spread)
 
 
 def _floats(values: Sequence[object], count: int) -> tuple[float, ...]:

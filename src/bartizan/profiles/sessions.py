@@ -18,9 +18,7 @@ Array = Any  # numpy's, which is loaded where there is a profile
 
 GAP_US = 30 * 60 * 1_000_000  # So long nobody asks, and the next query begins another session.
 STANDS_US = 24 * 60 * 60 * 1_000_000
-MAX_ACCOUNTS = (
-    5000  # Sessions that are held at once, some 30 kB each; beyond, the one that was quiet longest is let go.
-)
+MAX_ACCOUNTS = 5000  # Sessions held at once, some 30 kB each; beyond, the one that was quiet longest is let go.
 MAX_LABEL = 2.0**52
 OFF = 0.01  # So much probabilities may miss 1: some servers round them.
 BEYOND = 1e9  # No honest point is so far out, and its square is still a number.

@@ -142,7 +142,7 @@ def _with(profile: Profile, **changes: object) -> Profile:
 
 
 def _points(base: Profile, rows: Array) -> Array:
-    """As `Profile.point` does, for many rows."""
+    """As `profiles.sessions.Space.points` does, where no profile is whole yet."""
     flat = np.asarray(rows, np.float64).reshape(len(rows), -1)[:, list(base.columns)]
     shift = np.asarray(base.shift)
     return np.asarray((np.where(np.isfinite(flat), flat, shift) - shift) @ np.asarray(base.projection).T, np.float32)

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from bartizan.assess.target import Array
 from bartizan.assess.theft.monitoring import Monitor, Traffic, monitor
 from bartizan.core.errors import InputError
-from bartizan.profiles.asking import as_json, from_json, normality
+from bartizan.profiles.asking import NUMBERS, as_json, from_json, normality
 from bartizan.profiles.sessions import Sessions
 from bartizan.readers.predictions import prediction
 
@@ -75,9 +75,21 @@ def test_the_profile_is_the_same_out_of_its_file(calibrated: Monitor) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"schema": "x"}, {"cells": []}, {"cells": [["a"]]}, {"columns": [99]}, {"usual": 3}]
+    "change",
+    [
+        {"schema": "x"},
+        {"cells": []},
+        {"cells": [["a"]]},
+        {"columns": [99]},
+        {"usual": 3},
+        {"limit": "nan"},
+        {"far": "inf"},
+        {"usual": [{"queries": 0} | {name: [0.0, 1.0] for name in NUMBERS}]},
+        {"columns": [], "shift": [], "projection": [[]], "features": 0},
+    ],
 )
 def test_what_is_no_profile_is_refused(calibrated: Monitor, change: dict[str, object]) -> None:
+    """Also one with a limit that nothing passes, and one whose sessions have room for no query."""
     with pytest.raises(InputError):
         from_json(as_json(calibrated.profile) | change)
 
