@@ -87,7 +87,11 @@ def _here(
         if number % together == 0 and took * together > budget.left:
             return
         began = time.monotonic()
-        result = job()
+        result: T | None
+        try:
+            result = job()
+        except BROKEN:
+            result = None
         took = time.monotonic() - began
         yield number, result, took
         number += 1

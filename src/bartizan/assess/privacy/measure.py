@@ -130,8 +130,14 @@ def _weaker(
         scale = scale_of(shadows.signals)
         table, like = table_of([scale.of(one) for one in shadows.signals], shadows.inside), scale.of(own)
         scores, name = rmia(like.sure, table.sure, table.inside, like.population, table.population), "RMIA"
-        said = tried = curve(table.values["odds"].reshape(-1), table.inside.reshape(-1))
-        notes.append("the rate is that of plain certainty on two shadow models; RMIA, which ranked, is mostly stronger")
+        tried = curve(table.values["odds"].reshape(-1), table.inside.reshape(-1))
+        if target.refit is None:
+            name = "RMIA, on models of another kind"
+        else:  # What models of another kind give away is no rate of this one.
+            said = tried
+            notes.append(
+                "the rate is that of plain certainty on two shadow models; RMIA, which ranked, is mostly stronger"
+            )
     elif how.budget.left < REFERENCE_S:
         scores, name = own.odds, "confidence"
         notes.append("there was no time for models to compare with: plain certainty ranks, the weakest of all attacks")

@@ -115,6 +115,18 @@ def test_without_training_anew_the_attack_is_weaker_and_says_so(
     assert curve(found.scores, inside).auc > 0.6
 
 
+def test_two_models_of_another_kind_make_no_rate(
+    rows: tuple[Array, Array], forest: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What they give away of their own rows is nothing that the model was seen to give away."""
+    monkeypatch.setattr(shadow_models, "MOST", 2)
+    bare = Target("bare", "callable", "", (10,), 2, Output.PROBABILITIES, forest.answer)
+    found = measure(bare, data_of(rows), How(eps=0.1))
+    assert found.shadows == 2 and found.tried
+    assert found.curve is None and not found.measures()
+    assert "another kind" in found.attack
+
+
 def test_labels_alone_are_enough_for_an_attack(rows: tuple[Array, Array], inside: Array) -> None:
     x, y = rows
     model = RandomForestClassifier(10, random_state=3).fit(x[:ROWS][inside], y[:ROWS][inside])
