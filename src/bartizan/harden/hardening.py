@@ -158,6 +158,9 @@ def harden(
     tested(data)
     if data.x_train is None or data.y_train is None:
         raise UsageError("hardening needs rows to train on: x_train and y_train in the data")
+    for name, known in ((against, AGAINST), (method, METHODS)):
+        if name not in known:
+            raise UsageError(f"there is no hardening {name}: choose one of {', '.join(known)}")
     if method == "smoothing":
         if against != "evasion":
             raise UsageError(f"smoothing is proven against small changes (--against evasion), not against {against}")

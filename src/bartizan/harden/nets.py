@@ -42,6 +42,7 @@ FEWEST = 3  # epochs that a later stage is worth beginning with
 MOST_ROWS = 20_000
 ENOUGH = 0.93  # of the accuracy
 HELD = 0.1  # of the training rows, to choose on
+WATCH_LEAST = 256  # of them, or a quarter of all rows
 CHOOSING = 384  # of the held-out rows
 STEPS = 10
 STEPS_LEAST = 1200  # of the first long stage: a small set is seen more often
@@ -244,9 +245,6 @@ def _lesson(data: Data, threat: Threat, seed: int, say: Callable[[str], None]) -
         rows(rest), labels(rest), rows(watched), labels(watched), threat,
         images=data.form is Form.IMAGES, seed=seed, say=say, fast=_half_is_fast(),
     )  # fmt: skip
-
-
-WATCH_LEAST = 256
 
 
 def _half_is_fast() -> bool:

@@ -187,7 +187,7 @@ def _speaking(texts: Array, labels: Array) -> dict[int, list[str]]:
     totals = {int(label): int((labels == label).sum()) for label in np.unique(labels)}
     for text, label in zip(texts, labels, strict=True):
         mine = counts.setdefault(int(label), {})
-        for word in set(text.split()):
+        for word in dict.fromkeys(text.split()):  # Not a set, whose order is another in every process.
             mine[word] = mine.get(word, 0) + 1
     found = {}
     for label, mine in counts.items():

@@ -209,6 +209,12 @@ def test_what_is_proven_of_votes_a_stranger_can_vote_again(target: Target, data:
         assert (votes == label).mean() > 0.5
 
 
+@pytest.mark.parametrize("asked", [{"against": "evason"}, {"method": "smooth"}])
+def test_what_is_no_way_of_hardening_is_refused(target: Target, data: Data, asked: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match="choose one of"):
+        harden(target, data, How(EPS, "linf", budget=Budget(5.0)), **asked)  # type: ignore[arg-type]  # strings all
+
+
 @pytest.mark.parametrize(("norm", "against"), [("linf", "evasion"), ("l2", "theft")])
 def test_votes_prove_a_radius_in_l2_against_changes_alone(target: Target, data: Data, norm: str, against: str) -> None:
     with pytest.raises(UsageError):

@@ -15,7 +15,7 @@ from bartizan.assess.target import Array
 from bartizan.assess.targets.opening import open_target
 from bartizan.assess.targets.scikit import of_estimator, open_scikit
 from bartizan.core.errors import UsageError
-from bartizan.harden.text import harden_text
+from bartizan.harden.text import SPEAKING, _speaking, harden_text
 from bartizan.harden.trees import Room, harden_trees
 from bartizan.harden.words import fit
 
@@ -67,6 +67,13 @@ def test_weight_is_spread_where_a_word_may_be_lost() -> None:
     scores = sign * (present @ found.weights + found.bias)
     worst = np.abs(found.weights).max()
     assert (scores - 2 * worst > 0).all()
+
+
+def test_which_words_speak_for_a_class_is_the_same_in_every_process() -> None:
+    """Of equals those that come first, not those that a set happens to give first."""
+    words = [f"w{at}" for at in range(2 * SPEAKING)]
+    found = _speaking(np.array([" ".join(words)] * 3 + ["other"] * 3), np.array([0] * 3 + [1] * 3))
+    assert found[0] == words[:SPEAKING]
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
