@@ -209,7 +209,9 @@ def _with_gradients(target: Target, model: Proto, answers: Answers, probe: Array
         from bartizan.assess.targets.graph import BROKEN, Unsupported, graph
         from bartizan.assess.targets.heads import peel
     except ImportError:
-        target.notes.append("torch is not installed: no gradients and no refits, attacks ask for scores alone")
+        target.notes.append(
+            "torch is not installed (pip install torch): no gradients and no refits, attacks ask for scores alone"
+        )
         return
     from onnx import inliner
 

@@ -106,8 +106,10 @@ def keys_for(target: Target, data: Data, how: How) -> Keys:
     independent models.
     """
     if target.refit is None or data.x_train is None or data.y_train is None or data.form is Form.TEXT:
+        why = "".join(f"; {note}" for note in target.notes) if target.refit is None else ""
         raise UsageError(
             "ownership keys need rows of numbers with labels (x_train, y_train) and a model that can be trained anew"
+            + why
         )
     draw = np.random.default_rng(how.seed)
     pool = pools.own(data, how.seed).rows

@@ -19,6 +19,8 @@ def lines(report: Report, decision: Json) -> Iterator[str]:
     yield plain(f"{shape} {word}  {model['path']}  ({model['kind']}, {model['classes']} classes)")
     for note in report["data"].get("notes", []):
         yield plain(f"  data: {note}")
+    for note in model.get("notes", []):
+        yield plain(f"  model: {note}")
     for one in gauges(report):
         if not one.measured:
             yield f"  {one.title:<10} not measured: {plain(one.sentence)}"

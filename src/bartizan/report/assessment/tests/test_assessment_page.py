@@ -167,6 +167,7 @@ def test_the_page_loads_nothing() -> None:
 
 def test_lines_hold_nothing_that_steers_a_terminal() -> None:
     text = "\n".join(lines(full(f"\x1b[31m{HOSTILE}"), DECISION))
+    assert "  data: " in text and "  model: " in text
     assert "\x1b" not in text and "\u202e" not in text
     assert "31.0 % (26.0 to 36.5)" in text and "brittle: Somebody looks. (review)" in text
 
