@@ -169,19 +169,26 @@ def _candidates(looked: Looked, features: Array | None, how: How) -> Iterator[Gr
     how.progress("groups in the pixels")
     flat = looked.flat
     # Each row less the mean of the class it looks like: what was relabelled stands out by its trigger alone.
-    means = np.stack([flat[looked.labels == c].mean(axis=0) for c in range(looked.classes)])
+    means = _means(flat, looked)
     spaces = [whitened(flat, means[looked.looks_like], PIXEL_FLOOR * looked.span**2, how.seed)]
     if features is not None:
         how.progress("groups in the model's last hidden layer")
-        means = np.stack([features[looked.labels == c].mean(axis=0) for c in range(looked.classes)])
         scale = float(features.var(axis=0).mean())
-        spaces.append(whitened(features, means[looked.labels], 0.02 * scale, how.seed))
+        spaces.append(whitened(features, _means(features, looked)[looked.labels], 0.02 * scale, how.seed))
     for white in spaces:
         for label in range(looked.classes):
             if how.budget.spent:
                 return
             rows = np.flatnonzero(looked.labels == label)
             yield from groups(white, rows, label, looked.suspects, how.seed)
+
+
+def _means(rows: Array, looked: Looked) -> Array:
+    """(classes, features) the mean row of each class, zeros for one that the model knows and no row has."""
+    known = np.unique(looked.labels)
+    found = np.zeros((looked.classes, rows.shape[1]), rows.dtype)
+    found[known] = [rows[looked.labels == c].mean(axis=0) for c in known]
+    return found
 
 
 def _alike(looked: Looked, rows: Array, outside: Array, label: int, seed: int) -> Array:

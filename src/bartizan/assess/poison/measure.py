@@ -14,6 +14,7 @@ from bartizan.assess.poison.groups import Group
 from bartizan.assess.poison.looked import Looked, flattened, look
 from bartizan.assess.poison.result import Poison, Suspect
 from bartizan.assess.poison.triggers import Backdoor, Held, held_out, rate
+from bartizan.assess.poison.warps import planes
 from bartizan.assess.target import Array, Target
 from bartizan.core.errors import UsageError
 
@@ -58,9 +59,12 @@ def measure(target: Target, data: Data, how: How) -> Poison:
     flat, notes = flattened(data, x)
     looked = look(x, flat, y, max(int(y.max()) + 1, target.classes), data.form, how.seed)
     blind = list(BLIND[data.form])
+    if data.form is Form.IMAGES and planes(x.shape[1:]) is None:
+        blind.append("patches that move and bends: these are not images with one to four channels that come first")
     backdoors: list[Backdoor] = []
     open_groups: list[Group] = []
     said: Array | None = None
+    ended = True
     try:
         said = target.labels(x)
         apart = data.x_test is not None and data.y_test is not None
@@ -70,9 +74,10 @@ def measure(target: Target, data: Data, how: How) -> Poison:
         backdoors, open_groups = _backdoors(target, data, looked, held, how, said)
         backdoors = _after(target, looked, held, backdoors, how)
     except Spent:
+        ended = False
         notes.append("the model may not be asked any more: what was confirmed until then is told")
         blind.append("what more questions to the model would have confirmed")
-    return _told(data, looked, backdoors, open_groups, said, tuple(blind), tuple(notes), not how.budget.spent)
+    return _told(data, looked, backdoors, open_groups, said, tuple(blind), tuple(notes), ended and not how.budget.spent)
 
 
 def _model_alone(target: Target, data: Data, how: How) -> Poison:

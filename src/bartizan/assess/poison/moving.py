@@ -16,6 +16,7 @@ from bartizan.assess.measured import wilson
 from bartizan.assess.poison.looked import Looked
 from bartizan.assess.poison.neighbours import nearest
 from bartizan.assess.poison.triggers import Backdoor, Held, Stamp, tried
+from bartizan.assess.poison.warps import planes
 from bartizan.assess.target import Array, Target
 
 EACH = 10  # rows of a class that are looked into
@@ -35,7 +36,7 @@ class Patch:
     seed: int = 0
 
     def __call__(self, x: Array) -> Array:
-        out = x.reshape(len(x), *_planes(x.shape[1:])).copy()
+        out = x.reshape(len(x), -1, *x.shape[-2:]).copy()
         _, height, width = self.content.shape
         generator = np.random.default_rng(self.seed)
         for row in out:
@@ -50,8 +51,7 @@ class Patch:
 def backdoors(target: Target, looked: Looked, held: Held, how: How, said: Array, known: Array) -> list[Backdoor]:
     """Confirmed ones among the classes; rows that are `known` to be poisoned are left out."""
     how.progress("patches that move")
-    shape = looked.x.shape[1:]
-    if len(shape) == 3 and shape[0] > 4:  # channels are not first
+    if planes(looked.x.shape[1:]) is None:
         return []
     doubt = np.setdiff1d(looked.suspects[said[looked.suspects] == looked.labels[looked.suspects]], known)
     found = []
@@ -67,18 +67,15 @@ def backdoors(target: Target, looked: Looked, held: Held, how: How, said: Array,
     return found
 
 
-def _planes(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    return (1, shape[0], shape[1]) if len(shape) == 2 else (shape[0], shape[1], shape[2])
-
-
 def _in_class(target: Target, looked: Looked, held: Held, rows: Array, label: int, how: How) -> Backdoor | None:
-    planes = _planes(looked.x.shape[1:])
+    sides = looked.x.shape[-2:]
     others = np.flatnonzero(looked.labels != label)[:6000]
     alike = nearest(looked.short, rows, others, 1).index[:, 0]
-    images = looked.x.reshape(-1, *planes)
-    paste_on = held.of(label, most=PASTED).reshape(-1, *planes)
+    images = looked.x.reshape(len(looked.x), -1, *sides)
+    paste_on = held.of(label, most=PASTED)
     if len(paste_on) < 8:
         return None
+    paste_on = paste_on.reshape(len(paste_on), -1, *sides)
     best: tuple[float, Array] | None = None
     for row, other in zip(rows, alike, strict=True):
         place = _decisive(target, looked.x.shape[1:], images[row], images[other], label)
@@ -166,10 +163,10 @@ def _distance(images: Array, content: Array) -> tuple[Array, Array]:
 
 def _on_trial(target: Target, looked: Looked, held: Held, content: Array, label: int, how: How) -> Backdoor | None:
     generator = np.random.default_rng(how.seed)
-    shape, planes = looked.x.shape[1:], _planes(looked.x.shape[1:])
+    shape, (tall, wide) = looked.x.shape[1:], looked.x.shape[-2:]
     mine = np.flatnonzero(looked.labels == label)
     rest = generator.permutation(np.flatnonzero(looked.labels != label))[:2000]
-    images = looked.x.reshape(-1, *planes)
+    images = looked.x.reshape(len(looked.x), -1, tall, wide)
     distance, place = _distance(images[mine], content)
     far, _ = _distance(images[rest], content)
     # Where honest images hold something like it, only what is nearer than nearly all of those counts.
@@ -183,7 +180,7 @@ def _on_trial(target: Target, looked: Looked, held: Held, content: Array, label:
     _, height, width = content.shape
     controls: list[Stamp] = []
     for row in honest:
-        i, j = int(generator.integers(0, planes[1] - height + 1)), int(generator.integers(0, planes[2] - width + 1))
+        i, j = int(generator.integers(0, tall - height + 1)), int(generator.integers(0, wide - width + 1))
         controls.append(Patch(images[row][:, i : i + height, j : j + width], how.seed))
         mixed = generator.permutation(content.reshape(content.shape[0], -1), axis=1)
         controls.append(Patch(mixed.reshape(content.shape), how.seed))

@@ -59,8 +59,8 @@ def neighbours(short: Array, seed: int, k: int = NEAREST) -> Neighbours:
 
 
 def nearest(short: Array, asked: Array, among: Array, k: int) -> Neighbours:
-    """The `k` nearest of the rows `asked` among the rows `among`; no row is its own neighbour."""
-    k = min(k, len(among) - 1)
+    """The `k` nearest of the rows `asked` among the rows `among`; none is its own while there are others."""
+    k = max(1, min(k, len(among) - 1))
     there = short[among]
     squares = np.einsum("ij,ij->i", there, there)
     index, distance = np.empty((len(asked), k), np.int64), np.empty((len(asked), k), np.float32)

@@ -229,6 +229,29 @@ def test_a_model_that_may_not_be_asked_confirms_nothing() -> None:
     result = measure(target, Data(Form.IMAGES, "", x, y), HOW)
     assert result.backdoors == ()
     assert any("may not be asked" in note for note in result.notes)
+    assert not result.finished
+
+
+def test_where_channels_come_last_it_says_what_it_does_not_look_for() -> None:
+    x, y = images(100, 0)
+    last = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+    first, other = (
+        measure(target_of(LogisticRegression(max_iter=200), rows, y, cap=10), Data(Form.IMAGES, "", rows, y), HOW)
+        for rows in (x, last)
+    )
+    [more] = set(other.blind) - set(first.blind)
+    assert more.startswith("patches that move and bends")
+
+
+def test_a_class_without_rows_and_one_with_a_single_row_are_no_error() -> None:
+    """The model knows a class that no training row has, and there is one row alone to compare a class with."""
+    x, y = images(120, 0)
+    model = LogisticRegression(max_iter=200).fit(x.reshape(len(x), -1), y)
+    some = np.concatenate([np.flatnonzero(y == 0), np.flatnonzero(y == 1), np.flatnonzero(y == 2)[:1]])
+    target = target_of(model, x, y)
+    assert measure(target, Data(Form.IMAGES, "", x[some], y[some], x, y), HOW).finished
+    two = np.concatenate([np.flatnonzero(y != 3), np.flatnonzero(y == 3)[:1]])
+    assert measure(target, Data(Form.IMAGES, "", x[two], (y[two] == 3).astype(np.int64), x, y), HOW).finished
 
 
 @pytest.mark.parametrize("planted", [True, False])
