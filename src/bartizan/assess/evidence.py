@@ -47,17 +47,26 @@ class Folder:
         self._key = sha256(orjson.dumps(key, option=orjson.OPT_SORT_KEYS)).hexdigest() if key is not None else ""
         self._unfinished = made(path) / UNFINISHED
         with writing(path):
+            _earlier(path)
             self._unfinished.mkdir(exist_ok=True)
             self._lock = _locked(self._unfinished)
-            kept: set[str] = set()
-            for file in sorted(self._unfinished.glob("*.json")):
-                section = self.finished(file.stem)
-                if section is not None:
-                    kept |= section["files"].keys()
-                else:
-                    _remove(path, _files_in(file))
-                    file.unlink()
-            _forget(path, kept)
+            try:
+                self._clear()
+            except BaseException:
+                os.close(self._lock)
+                raise
+
+    def _clear(self) -> None:
+        """Removes what is neither of this run nor to be read back."""
+        kept: set[str] = set()
+        for file in sorted(self._unfinished.glob("*.json")):
+            section = self.finished(file.stem)
+            if section is not None:
+                kept |= section["files"].keys()
+            else:
+                _remove(self.path, _files_in(file))
+                file.unlink()
+        _forget(self.path, kept)
 
     def finished(self, check: str) -> Json | None:
         """The section of a check that a run with the same inputs finished before it was stopped."""
@@ -180,16 +189,24 @@ def files_of(report: Json) -> dict[str, str]:
     return found
 
 
+def _earlier(path: Path) -> Json | None:
+    """The report of an earlier assessment, where one lies there. Raises UsageError for a report of something else."""
+    if not (path / REPORT).exists():
+        return None
+    report = read_json(path / REPORT)
+    if report is None or not str(report.get("schema")).startswith("bartizan."):
+        raise UsageError(f"{path}: the {REPORT} there is not of an assessment; choose another folder by --out")
+    return report
+
+
 def _forget(path: Path, kept: Collection[str]) -> None:
     """Removes what an earlier assessment wrote, so that no old file is taken for evidence of the new one.
 
     Only files that are still as it wrote them: what somebody else put there stays, and so does what will be read back.
     """
-    if not (path / REPORT).exists():
+    report = _earlier(path)
+    if report is None:
         return
-    report = read_json(path / REPORT)
-    if report is None or not str(report.get("schema")).startswith("bartizan."):
-        raise UsageError(f"{path}: the {REPORT} there is not of an assessment; choose another folder by --out")
     _remove(path, {name: told for name, told in files_of(report).items() if name not in kept})
     (path / REPORT).unlink()
 

@@ -27,7 +27,7 @@ class Tree:
     categories: tuple[frozenset[int] | None, ...] | None = None
 
     def leaves(self, x: Array, *, strict: bool = False) -> Array:
-        """(n,) the node each row (n, features) ends in; a number is a category by its whole part, NaN is in none."""
+        """(n,) the node each row (n, features) ends in; a number is a category by its whole part."""
         at = np.zeros(len(x), np.int64)
         feature, threshold = np.asarray(self.feature), np.asarray(self.threshold)
         left, right, default = np.asarray(self.left), np.asarray(self.right), np.asarray(self.default_left, bool)

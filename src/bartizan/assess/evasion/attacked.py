@@ -44,17 +44,6 @@ def attacked(target: Target, data: Data, how: How, *, images: bool) -> Evasion:
     """
     assert data.x_test is not None
     assert data.y_test is not None
-    if target.kind == "http":
-        target.until = how.budget
-    try:
-        return _attacked(target, data, how, images)
-    finally:
-        target.until = None
-
-
-def _attacked(target: Target, data: Data, how: How, images: bool) -> Evasion:
-    assert data.x_test is not None
-    assert data.y_test is not None
     x, notes = data.x_test[: how.rows], list[str]()
     scores = _answers(target, np.ascontiguousarray(x, np.float32))
     if len(scores) < len(x):

@@ -24,10 +24,7 @@ if TYPE_CHECKING:
     from bartizan.assess.evasion.view import View
     from bartizan.assess.how import How
 
-
 RESERVE = 4  # queries of each row that attacks leave for fresh looks and for tests of the evaluation
-
-
 LOOKING = 0.2  # of the time, the same, where each question takes long
 
 

@@ -7,6 +7,7 @@ change that flips each are halved: `below` is proven, `above` was found and judg
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from bartizan.assess.budget import Budget
 from bartizan.assess.data import Data, Form
+from bartizan.assess.errors import Spent
 from bartizan.assess.evasion.leaves import Leaves, Space, compiled
 from bartizan.assess.evasion.linear import attacked_linear
 from bartizan.assess.evasion.trees import Verdict, attacked, ball
@@ -30,13 +32,17 @@ CURVE_S = 2.0  # the intervals may take so many times the seconds that the decis
 
 @dataclass(slots=True)
 class Answer:
-    """One test row. No change of at most `below` flips it: proven. `row` flips it, at a distance of `above`."""
+    """One test row. No change of at most `below` flips it: proven. `row` flips it, at a distance of `above`.
+
+    `looked`: it was asked about at least once.
+    """
 
     index: int
     right: bool
     below: float = -1.0
     above: float = np.inf
     row: Array | None = None
+    looked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +109,13 @@ def answers(solve: Solver, target: Target, data: Data, how: How) -> list[Answer]
     x, y = data.x_test[: how.rows], data.y_test[: how.rows]
     right = target.labels(x) == y
     found = [Answer(at, bool(right[at])) for at in range(len(x))]
-    waiting = [one for one in found if one.right]
+    with suppress(Spent):  # Who stops answering leaves what was found.
+        _decide(solve, [one for one in found if one.right], x, y, how)
+    return found
+
+
+def _decide(solve: Solver, waiting: list[Answer], x: Array, y: Array, how: How) -> None:
+    """Each at the strength that was asked for, then again with what time is left, then at smaller ones."""
     first = Budget(how.budget.left)
     for done, one in enumerate(waiting):
         if not how.budget.left:
@@ -136,12 +148,12 @@ def answers(solve: Solver, target: Target, data: Data, how: How) -> list[Answer]
             if (one.below, one.above) == before:
                 stuck.add(one.index)
         how.progress(f"{solve.name}: smallest changes, {len(waiting)} rows to go")
-    return found
 
 
 def _ask(solve: Solver, one: Answer, x: Array, label: int, radius: float, budget: Budget) -> None:
     """Decides one radius, and keeps what that says."""
     verdict = solve.decide(x, label, radius, lambda: budget.spent)
+    one.looked = True
     if verdict.row is not None:
         distance = solve.distance(x, verdict.row)
         if distance < one.above:

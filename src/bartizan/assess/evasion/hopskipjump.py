@@ -18,6 +18,7 @@ Falls = Callable[[Array, Array], Array]  # rows, indices of the rows they came f
 DIRECTIONS = 40  # in the first estimate of the normal; grows with the root of the rounds
 HALVINGS = 10  # of a line between what stands and what falls
 PIECE = 4096  # rows asked at once
+VALUES = 1 << 24  # in them: 128 MB of float64
 
 
 def hop(
@@ -81,7 +82,7 @@ def _normal(
     total, weight, said = np.zeros((n, *shape)), np.zeros((n, *shape)), np.zeros(n)
     done = 0
     while done < count:
-        some = min(count - done, max(1, PIECE // n))
+        some = min(count - done, max(1, min(PIECE, VALUES // at[0].size) // n))
         noise = rng.normal(size=(n, some, *shape)) if not linf else rng.uniform(-1, 1, size=(n, some, *shape))
         noise /= np.sqrt((noise.reshape(n, some, -1) ** 2).mean(axis=2)).reshape(n, some, *[1] * len(shape)) * (
             1.0 if linf else np.sqrt(np.prod(shape))

@@ -178,7 +178,7 @@ def _goes(tree: Tree, node: int, x: Array) -> bool:
         assert tree.categories is not None
         left = tree.categories[node]
         assert left is not None
-        return not np.isnan(value) and value >= 0 and int(value) in left
+        return bool(tree.default_left[node]) if np.isnan(value) else int(value) in left
     return bool(tree.default_left[node])
 
 

@@ -4,7 +4,7 @@ The direction (n, classes) is the derivative of the value by the scores in close
 the gradient and the scores of the same pass say whether the row fell. Scores come here in one spread (`View`), because
 a model that multiplies its scores by 1,000 hides from the cross-entropy.
 
-Carlini and Wagner 2017 (margin); Croce and Hein 2020, "Reliable evaluation of adversarial robustness" (DLR).
+The margin: Carlini and Wagner 2017, "Towards Evaluating the Robustness of Neural Networks".
 """
 
 from __future__ import annotations
@@ -46,22 +46,6 @@ def odds(scores: Tensor, y: Tensor, rival: Tensor | None = None) -> tuple[Tensor
     others = _others(scores, y)
     value = torch.logsumexp(others, dim=1) - scores.gather(1, y[:, None])[:, 0]
     return value, torch.softmax(others, dim=1).scatter(1, y[:, None], -1.0)
-
-
-def ratio(scores: Tensor, y: Tensor, rival: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """DLR: the lead over the spread of the best scores; with a rival, its targeted form. Needs three classes."""
-    count = scores.shape[1]
-    if count < 3:
-        return margin(scores, y, rival)
-    value, up = margin(scores, y, rival)
-    order = scores.argsort(dim=1, descending=True)
-    down = torch.zeros_like(scores).scatter_add_(1, order[:, :1], torch.ones_like(value)[:, None])
-    if rival is None or count == 3:
-        down.scatter_add_(1, order[:, 2:3], -torch.ones_like(value)[:, None])
-    else:
-        down.scatter_add_(1, order[:, 2:4], torch.full_like(scores[:, :2], -0.5))
-    width = (down * scores).sum(dim=1).clamp_min(1e-12)
-    return value / width, (up * width[:, None] - value[:, None] * down) / (width * width)[:, None]
 
 
 def _others(scores: Tensor, y: Tensor) -> Tensor:

@@ -19,6 +19,15 @@ def measure(target: Target, data: Data, how: How) -> Result:
     """
     if data.x_test is None or data.y_test is None:
         raise UsageError("evasion is measured on rows with labels that no training saw: x_test and y_test in the data")
+    if target.kind == "http":  # Where asking takes long, no question goes beyond the time.
+        target.until = how.budget
+    try:
+        return _measured(target, data, how)
+    finally:
+        target.until = None
+
+
+def _measured(target: Target, data: Data, how: How) -> Result:
     if data.form is Form.TEXT:
         from bartizan.assess.evasion.texts import texts
 

@@ -157,7 +157,9 @@ class _Reading:
         relations: list[Relation] = []
         for key, value in document.members:
             if key.value == "columns" and isinstance(value, Map):
-                for name, one in value.members[:MAX_COLUMNS]:
+                if len(value.members) > MAX_COLUMNS:
+                    raise self._no(key, f"a schema has at most {MAX_COLUMNS:,} columns")
+                for name, one in value.members:
                     if name.value not in self.names:
                         known = ", ".join(self.names[:8])
                         raise self._no(name, f'the data has no column "{name.value[:60]}"; it has {known[:200]}')

@@ -185,6 +185,8 @@ def large_eps(chain: Chain, view: View | None, index: Array) -> Tested:
     rows = chain.rows
     x, y = rows.x[index], rows.y[index]
     ball = _wide(rows.ball, rows.x)
+    if not len(x):
+        return told("large-eps-survivors", True, "no row stands")
     if view is None and chain.target.output is Output.LABELS:
         return told("large-eps-survivors", True, "the search by labels begins at rows of other classes")
     if view is None:

@@ -11,7 +11,9 @@ import numpy as np
 import orjson
 
 from bartizan.assess.data import Form
+from bartizan.assess.evasion import selftests
 from bartizan.assess.evasion.exact import Answer, Solver, answers, solver
+from bartizan.assess.evasion.result import Tested
 from bartizan.assess.evasion.schema import Schema, names_of, read_schema
 from bartizan.assess.evasion.table import Possible, decided, values_to_try
 from bartizan.assess.measured import Rate, wilson
@@ -55,6 +57,12 @@ class Solved:
         return sum(one.right and one.below < self.eps < one.above for one in self.answers)
 
     @property
+    def in_time(self) -> Tested:
+        """Whether every row was searched. What is solved says itself which rows need more time."""
+        right = [one for one in self.answers if one.right]
+        return selftests.in_time(len(right) if self.exact else sum(one.looked for one in right), len(right))
+
+    @property
     def accuracy(self) -> Rate:
         """Right without any change."""
         return self._rate(lambda one: True)
@@ -87,8 +95,8 @@ class Solved:
             "rejected": self.dropped,
             "cheapest_changes": [{"index": at, "change": words} for at, words in self.changes[:SHOWN]],
             "notes": list(self.notes),
-            "warnings": [],
-            "trusted": True,
+            "warnings": [] if self.in_time.passed else [self.in_time.as_json()],
+            "trusted": self.in_time.passed,
         }
 
     def write(self, out: Path) -> list[str]:
@@ -111,10 +119,10 @@ class Solved:
 
     def measures(self) -> dict[str, float]:
         """Numbers that a policy clause can ask for."""
-        return {
-            "accuracy": self.accuracy.share,
-            "robust_accuracy": self.robust(self.eps).share,
-        } | ({"certified_accuracy": self.proven(self.eps).share} if self.exact else {})
+        told = {"accuracy": self.accuracy.share}
+        if self.exact or any(one.looked for one in self.answers):
+            told["robust_accuracy"] = self.robust(self.eps).share
+        return told | ({"certified_accuracy": self.proven(self.eps).share} if self.exact else {})
 
     def sentence(self) -> str:
         """In one sentence."""
@@ -123,6 +131,7 @@ class Solved:
             return (
                 f"At most {robust.hits} of {robust.of} answers are right and stay so under every possible change of up "
                 f"to {self.eps:g} ({self.norm}); more time may find more."
+                + ("" if self.in_time.passed else f" Not trusted: only {self.in_time.seen}.")
             )
         if not self.unknown:
             return (

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bartizan.assess.errors import Spent
 from bartizan.assess.evasion.wording import Worded, edited, like, neighbours, worded
 from bartizan.assess.target import Array, log_probabilities
 
@@ -161,14 +163,15 @@ def attacked_texts(
         if one.right:
             search = Search(cut, one.allowed, _lead(target, int(label)))
             open_.append((one, _looks(one, search, int(label), target, offers, solved)))
-    for look in range(1, LOOKS + 1):
-        for one, looks in open_:
-            if how.budget.spent:
-                return found
-            how.progress(f"text {one.index + 1} of {len(texts)}, look {look}")
-            one.searched = next(looks, True)
-            one.looked = True
-        open_ = [(one, looks) for one, looks in open_ if not one.searched]
+    with suppress(Spent):  # Who stops answering leaves what was found.
+        for look in range(1, LOOKS + 1):
+            for one, looks in open_:
+                if how.budget.spent:
+                    return found
+                how.progress(f"text {one.index + 1} of {len(texts)}, look {look}")
+                one.searched = next(looks, True)
+                one.looked = True
+            open_ = [(one, looks) for one, looks in open_ if not one.searched]
     return found
 
 

@@ -151,6 +151,10 @@ def test_a_report_of_something_else_stays(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not of an assessment"):
         Folder(tmp_path, {})
     assert json.loads((tmp_path / "report.json").read_text()) == {"tests": 12}
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
+    (tmp_path / "report.json").unlink()
+    with Folder(tmp_path, {}):  # Who was refused holds no lock.
+        pass
 
 
 def test_two_runs_do_not_write_into_one_folder(tmp_path: Path) -> None:

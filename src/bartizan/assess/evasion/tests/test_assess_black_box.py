@@ -175,3 +175,9 @@ def test_rows_that_nothing_was_tried_on_make_no_claim() -> None:
     assert found.robust.share == 1.0 and not found.trusted and "not trusted" in found.sentence()
     assert [test.check for test in found.tests if not test.passed] == ["time"]
     assert found.measures() == {"accuracy": 1.0}
+
+
+def test_a_model_of_which_nothing_stands_is_measured_as_well() -> None:
+    found = measure(black(), DATA, How(9.0, norm="l2", rows=40))
+    assert isinstance(found, Evasion)
+    assert found.robust.hits == 0 and found.trusted

@@ -222,3 +222,18 @@ def test_a_drafted_schema_can_be_used(tmp_path: Path, capsys: pytest.CaptureFixt
     schema = read_schema(tmp_path / "drafted.yaml", names_of(data, 7))
     assert schema.groups == ((3, 4, 5),)
     assert schema.possible(everything(), everything()[0]).all()
+
+
+@pytest.mark.parametrize(("more", "looked"), [(0, 0), (60, 1)])
+def test_rows_that_nobody_answers_for_any_more_make_no_claim(
+    asked: tuple[Target, Data], more: int, looked: int, tmp_path: Path
+) -> None:
+    (tmp_path / "schema.yaml").write_text(SCHEMA)
+    target, data = asked
+    capped = Target("box", "http", "", (7,), 2, Output.LOGITS, target.answer, cap=11 + more)
+    found = solved(capped, data, How(1.0, budget=Budget(60), schema=tmp_path / "schema.yaml"))
+    assert found is not None
+    told = found.as_json()
+    assert looked <= sum(one.looked for one in found.answers) < len(found.answers)
+    assert not told["trusted"] and "not trusted" in found.sentence().lower()
+    assert ("robust_accuracy" in found.measures()) == bool(looked)

@@ -158,3 +158,13 @@ def test_a_rate_is_of_the_texts_that_were_reached_and_says_where_the_search_ende
     assert found.robust(0.2).hits == found.unfinished > 0
     assert f"{found.unread} more were not looked at" in found.sentence() and "unfinished" in found.sentence()
     assert found.measures()["robust_accuracy"] == found.robust(0.2).share
+
+
+def test_who_stops_answering_leaves_the_texts_that_were_looked_at() -> None:
+    words = model("l2", 0.0)
+    x = np.array([" ".join(np.random.default_rng(at).choice(WORDS, 10)) for at in range(12)], object)
+    y = scores(words, x).argmax(axis=1)
+    asked = target(words)
+    asked.words, asked.cap = None, len(x) + len(WORDS) + 900
+    found = texts(asked, Data(Form.TEXT, "", x, y, x, y), How(0.2, budget=Budget(60)))
+    assert 0 < len(found.reached) < len(x) and found.unread == len(x) - len(found.reached)

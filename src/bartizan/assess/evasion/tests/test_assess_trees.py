@@ -185,3 +185,18 @@ def test_a_missing_value_and_a_category_stay_what_they_are() -> None:
     there = np.array([0.4, 3.0])
     low, high = ball(there, 5.0, -np.inf, np.inf, np.float64)
     assert attacked(leaves, forest, Space(there, low, high, "linf", 5.0), 1, lambda row: True, lambda: False).proven
+
+
+def test_a_missing_category_goes_where_the_tree_sends_what_is_missing() -> None:
+    for default in (True, False):
+        either = Tree(
+            np.array([0, -1, -1]), np.zeros(3), np.array([1, -1, -1]), np.array([2, -1, -1]),
+            np.array([default, False, False]), np.array([[0.0], [-1.0], [1.0]]), (frozenset({2}), None, None),
+        )  # fmt: skip
+        x, forest = np.array([np.nan]), Forest((either,), np.zeros(1), 1, 1)
+        low, high = ball(x, 1.0, -np.inf, np.inf, np.float64)
+        right = int(forest.sums(x[None])[0, 0] > 0)
+        space, leaves = Space(x, low, high, "linf", 1.0), compiled(forest, np.float64)
+        assert right == int(not default)
+        assert attacked(leaves, forest, space, right, lambda row: True, lambda: False).proven
+        assert attacked(leaves, forest, space, 1 - right, lambda row: True, lambda: False).row is not None
