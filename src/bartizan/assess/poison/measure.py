@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from bartizan.assess.data import Data, Form
-from bartizan.assess.errors import Spent
+from bartizan.assess.errors import Spent, library_errors
 from bartizan.assess.how import How
 from bartizan.assess.poison import labels
 from bartizan.assess.poison.groups import Group
@@ -126,9 +126,10 @@ def _after(target: Target, looked: Looked, held: Held, found: list[Backdoor], ho
         return found
     how.progress("training without the rows")
     kept = np.setdiff1d(np.arange(len(looked.labels)), np.concatenate([one.rows for one in found]))
+    unfit: tuple[type[Exception], ...] = (RuntimeError, ValueError, *library_errors())
     try:
         repaired = target.refit(looked.x[kept], looked.labels[kept], how.seed)
-    except (RuntimeError, ValueError):  # What was confirmed stands without it; the report shows that it is missing.
+    except unfit:  # What was confirmed stands without it; the report shows that it is missing.
         return found
     told = []
     for one in found:

@@ -16,11 +16,20 @@ from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
 from bartizan.assess.budget import Budget
+from bartizan.assess.errors import library_errors
+from bartizan.core.errors import BartizanError
 
 T = TypeVar("T")
 AT_ONCE = 2  # What runs beside us has cores to live on, too.
-# What training libraries raise about rows and parameters that do not suit them.
-BROKEN = (ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
+# What training libraries raise about rows and parameters that do not suit them; see also `library_errors`.
+BROKEN = (
+    ArithmeticError, AttributeError, BartizanError, ImportError, LookupError, MemoryError, OSError, RuntimeError,
+    TypeError, ValueError,
+)  # fmt: skip
+
+
+def _broken() -> tuple[type[Exception], ...]:
+    return (*BROKEN, *library_errors())
 
 
 def cores() -> int:
@@ -90,7 +99,7 @@ def _here(
         result: T | None
         try:
             result = job()
-        except BROKEN:
+        except _broken():
             result = None
         took = time.monotonic() - began
         yield number, result, took
@@ -110,7 +119,7 @@ def _run(job: Callable[[], Any], back: Connection) -> None:
         threadpool_limits(1)
     try:
         back.send((job(),))
-    except BROKEN:
+    except _broken():
         back.send(None)
     finally:
         back.close()

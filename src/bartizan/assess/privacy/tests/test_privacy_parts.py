@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from lightgbm.basic import LightGBMError
 from onnx import TensorProto, helper, numpy_helper
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
@@ -241,13 +242,16 @@ def test_a_recipe_begins_short_and_finds_its_length() -> None:
     assert Length(10, 0.6, [(10, 0.61)]).next() == 10
 
 
+@pytest.mark.parametrize("error", [ValueError(), UsageError("no"), LightGBMError("no")])
 @pytest.mark.parametrize("cores", [1, 2])
-def test_jobs_give_results_failures_and_nothing_when_time_is_over(cores: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jobs_give_results_failures_and_nothing_when_time_is_over(
+    cores: int, error: Exception, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     """On one core, where all is done here, a job that fails is a failure as well; it cannot be ended, though."""
     monkeypatch.setattr(forks, "AT_ONCE", cores)
 
     def failing() -> int:
-        raise ValueError
+        raise error
 
     def endless() -> int:
         while True:
@@ -257,6 +261,7 @@ def test_jobs_give_results_failures_and_nothing_when_time_is_over(cores: int, mo
         return [lambda: 7, failing][number] if number < 2 else None
 
     assert sorted(one[:2] for one in results(job, Budget(60), together=1)) == [(0, 7), (1, None)]
+    assert capfd.readouterr().err == ""
     if cores == 1:
         return
     assert list(results(lambda number: endless if number < 2 else None, Budget(0.2))) == []
