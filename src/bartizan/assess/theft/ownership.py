@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from math import log, sqrt
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -230,13 +231,19 @@ def _changed(target: Target, data: Data, rows: Array, labels: Array, how: How) -
 
 
 def from_files(commitment: object, content: bytes) -> Keys:
-    """Keys out of ownership.json and keys.npz. Raises UsageError where one is not what the other was made with."""
+    """Keys out of ownership.json and keys.npz. Raises UsageError for what is no such thing, or not its match."""
     told_ = commitment if isinstance(commitment, dict) else {}
     if told_.get("schema") != SCHEMA:
         raise UsageError("ownership.json is no commitment of ownership keys")
     if hashlib.sha256(content).hexdigest() != told_.get("keys_sha256"):
         raise UsageError("keys.npz is not what ownership.json was made with: nothing can be claimed with it")
-    with np.load(io.BytesIO(content), allow_pickle=False) as found:
-        rows, labels = found["rows"], found["labels"]
-    independent = tuple(int(one) for one in told_["independent_matches"])
-    return Keys(str(told_["model"]), rows, labels, independent, clopper_pearson(0, 0), {}, "")
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as found:
+            rows, labels = found["rows"], found["labels"]
+        independent = tuple(int(one) for one in told_["independent_matches"])
+        model = str(told_["model"])
+    except (BadZipFile, EOFError, KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"ownership.json or keys.npz is damaged ({type(error).__name__})") from None
+    if len(independent) < LEAST // 2 or not all(0 <= one <= len(labels) for one in independent):
+        raise UsageError("ownership.json does not say how many keys independent models met: nothing can be compared")
+    return Keys(model, rows, labels, independent, clopper_pearson(0, 0), {}, "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,16 @@ def test_keys_are_read_only_with_their_commitment(owned: tuple[Target, Keys], tm
     for commitment, held in ((keys.as_json(), content + b"x"), ({}, content), (None, content)):
         with pytest.raises(UsageError):
             from_files(commitment, held)
+
+
+@pytest.mark.parametrize("change", [{"independent_matches": []}, {"independent_matches": [10**6] * 20}, {"model": 0}])
+def test_what_others_made_up_as_keys_is_one_sentence(owned: tuple[Target, Keys], change: dict[str, object]) -> None:
+    """Counts that no model can have met, none at all, and a file that is none."""
+    _, keys = owned
+    content = b"no archive" if "model" in change else keys.content()
+    made_up = keys.as_json() | {"keys_sha256": sha256(content).hexdigest()} | change
+    with pytest.raises(UsageError):
+        from_files(made_up, content)
 
 
 def test_without_labels_or_training_there_are_no_keys() -> None:
