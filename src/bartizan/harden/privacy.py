@@ -41,6 +41,11 @@ def harden_against_leaks(
         raise UsageError("who is a member is not known: x_pool must hold rows of x_train and others, or be left out")
     order = np.random.default_rng(how.seed).permutation(len(truth))
     choosing, proving = (np.sort(part) for part in np.array_split(order, 2))
+    allowed, others = alarms(truth[proving])
+    if others <= FEWEST or alarms(truth[choosing])[1] <= FEWEST:
+        raise UsageError(
+            "too few of the candidates were not trained on for a rate of false alarms: give more in x_pool"
+        )
 
     def attacked(name: str, model: Target, share: float) -> Privacy:
         how.progress(f"attacking: {name}")
@@ -78,15 +83,26 @@ def harden_against_leaks(
         accuracies(target, opened, data),
         "privacy",
     )
-    details: dict[str, object] = {"chosen_on": len(choosing), "tried": tried}
+    if allowed > ALARMS * others:
+        notes.append(
+            f"{allowed} of {others} rows that were not trained on may be above the bound: {allowed / others:.1%} false "
+            f"alarms, not {ALARMS:.0%}; more such rows say it more finely"
+        )
+    details: dict[str, object] = {"chosen_on": len(choosing), "tried": tried, "alarms": allowed, "others": others}
     return Made({file: content}, opened, name, details, notes), proof
 
 
+def alarms(truth: Array) -> tuple[int, int]:
+    """How many of the rows that were not trained on may be above the bound, and how many there are."""
+    others = int((~truth).sum())
+    return max(FEWEST, int(ALARMS * others)), others
+
+
 def _told(found: Privacy, truth: Array, part: Array) -> Array:
-    """(members of `part`,) whether each is above the score that the share `ALARMS` of the others reach."""
+    """(members of `part`,) whether each is above the score that as many of the others reach as `alarms` allows."""
     scores, inside = found.scores[part], truth[part]
     others = np.sort(scores[~inside])[::-1]
-    bound = others[min(len(others) - 1, max(FEWEST, int(ALARMS * len(others))))]
+    bound = others[alarms(inside)[0]]
     return np.asarray(scores[inside] > bound)
 
 

@@ -20,7 +20,7 @@ from bartizan.core.errors import UsageError
 from bartizan.harden.answers import Said, quieter, said
 from bartizan.harden.hardening import harden
 from bartizan.harden.letters import fit, spellings
-from bartizan.harden.privacy import mixtures
+from bartizan.harden.privacy import alarms, mixtures
 from bartizan.harden.private import train
 from bartizan.harden.stopping import interruptible
 
@@ -81,6 +81,20 @@ def test_members_must_be_known(target: Target, data: Data) -> None:
     pool = replace(data, x_pool=data.x_test + 1, y_pool=data.y_test)
     with pytest.raises(UsageError, match=r"who is a member|candidate rows"):
         harden(target, pool, How(0.1, budget=Budget(5)), against="privacy")
+
+
+def test_few_others_are_more_alarms_than_promised() -> None:
+    """Of 1,000 others one in a hundred may be above the bound; of 50 it is three."""
+    assert alarms(np.arange(2000) < 1000) == (10, 1000)
+    assert alarms(np.arange(100) < 50) == (3, 50)
+
+
+def test_members_alone_make_no_rate(target: Target, data: Data) -> None:
+    assert data.x_train is not None and data.x_test is not None and data.y_train is not None
+    x = np.concatenate([data.x_train[:97], data.x_test[:3]])
+    pool = replace(data, x_pool=x, y_pool=np.zeros(len(x), np.int64))
+    with pytest.raises(UsageError, match="too few"):
+        harden(target, pool, How(0.1, budget=Budget(5.0)), against="privacy")
 
 
 def test_the_worst_spelling_decides() -> None:
