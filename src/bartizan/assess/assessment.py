@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bartizan.assess.budget import Budget
-from bartizan.assess.comparison import outcomes
 from bartizan.assess.errors import Spent, library_errors
 from bartizan.assess.evidence import REPORT, Folder, Json, as_bytes
 from bartizan.assess.facts import (
@@ -264,7 +263,6 @@ def _one(
         result = run(name, target, data, how)
         section = {**result.as_json(), "sentence": result.sentence(), "measures": result.measures()}
         if name == "evasion":
-            section = {**outcomes(result, target, data), **section}
             _prove(section, target, data, how)
         if target.gone:
             _unfinished(section, name, target.gone)

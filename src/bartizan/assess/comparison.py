@@ -6,22 +6,14 @@ nothing about the difference (McNemar 1947, Psychometrika 12:153).
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bartizan.assess.evidence import REPORT, Json, read_json
 from bartizan.assess.measured import Rate, mcnemar, wilson
 from bartizan.core.errors import UsageError
 from bartizan.readers.assessment import SCHEMA
 
-if TYPE_CHECKING:
-    from bartizan.assess.data import Data
-    from bartizan.assess.how import Result
-    from bartizan.assess.target import Target
-
-EVIDENCE = "adversarial.npz"
 SCHEMA_COMPARISON = "bartizan.assessment-comparison/1"
 
 
@@ -101,38 +93,6 @@ def paired(before: list[bool], after: list[bool]) -> Paired:
     only_after = sum(b and not a for a, b in zip(before, after, strict=True))
     rates = wilson(sum(before), len(before)), wilson(sum(after), len(after))
     return Paired(*rates, only_before, only_after, mcnemar(only_before, only_after))
-
-
-def outcomes(result: Result, target: Target, data: Data) -> Json:
-    """Of each row that was attacked whether its answer was right and stayed so: what `compared` pairs.
-
-    For results that do not say so themselves and looked at the first test rows, of models that may be asked any time.
-    Nothing where the counts do not agree with the result's own: then it looked at others.
-    """
-    import numpy as np
-
-    told = result.as_json()
-    robust = told.get("robust")
-    if (
-        target.cap is not None
-        or "outcomes" in told
-        or not isinstance(robust, dict)
-        or data.x_test is None
-        or data.y_test is None
-    ):
-        return {}
-    of = int(robust["of"])
-    right = target.labels(data.x_test[:of]) == data.y_test[:of]
-    stands = right.copy()
-    with tempfile.TemporaryDirectory(prefix="bartizan-") as folder:
-        result.write(Path(folder))
-        if (Path(folder) / EVIDENCE).is_file():
-            with np.load(Path(folder) / EVIDENCE, allow_pickle=False) as found:
-                index = found["index"]
-            stands[index[index < of]] = False
-    if int(stands.sum()) != robust["hits"]:
-        return {}
-    return {"outcomes": {"index": list(range(of)), "right": right.tolist(), "robust": stands.tolist()}}
 
 
 def _report(folder: Path) -> Json:

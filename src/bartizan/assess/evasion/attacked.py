@@ -131,7 +131,7 @@ def _tested(chain: Chain, view: View | None, whole: View | None, data: Data) -> 
     right = np.flatnonzero([name != CLEAN for name in rows.attack])
     probe, few = right[: selftests.PROBE], right[: selftests.FEW]
     random = tuple(getattr(whole.module, "random", ())) if whole is not None else ()
-    if chain.over():
+    if chain.over() or not len(right):
         return []
     tests = [selftests.training_mode(target, rows.x, random, rows.looks > 1)]
     if view is None or whole is None:

@@ -95,6 +95,11 @@ class Solved:
             "rejected": self.dropped,
             "cheapest_changes": [{"index": at, "change": words} for at, words in self.changes[:SHOWN]],
             "notes": list(self.notes),
+            "outcomes": {
+                "index": [one.index for one in self.answers],
+                "right": [one.right for one in self.answers],
+                "robust": [bool(one.right and one.above > self.eps) for one in self.answers],
+            },
             "warnings": [] if self.in_time.passed else [self.in_time.as_json()],
             "trusted": self.in_time.passed,
         }

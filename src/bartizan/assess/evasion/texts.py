@@ -37,8 +37,7 @@ class Texts:
 
     def robust(self, share: float, kinds: tuple[str, ...] = KINDS) -> Rate:
         """Of the texts that were reached: right, and not flipped by what was tried in these ways."""
-        fell = {one.index for one in self.spelt if one.row and one.kind in kinds and one.distance <= share + 1e-9}
-        return _rate(self.reached, lambda one: one.index not in fell)
+        return _rate(self.reached, lambda one: not _fell(one, share, kinds))
 
     @property
     def accuracy(self) -> Rate:
@@ -88,6 +87,11 @@ class Texts:
             "not_looked_at": self.unread,
             "unfinished": self.unfinished,
             "note": NOT_READ,
+            "outcomes": {
+                "index": [one.index for one in self.reached],
+                "right": [one.right for one in self.reached],
+                "robust": [one.right and not _fell(one, self.eps) for one in self.reached],
+            },
             "rejected": 0,
             "warnings": [],
             "trusted": True,
@@ -127,6 +131,10 @@ class Texts:
             f"At most {robust.hits} of {robust.of} texts are told right when up to {self.eps:.0%} of their words are "
             f"edited{late}; {NOT_READ}."
         )
+
+
+def _fell(one: Spelt, share: float, kinds: tuple[str, ...] = KINDS) -> bool:
+    return bool(one.row) and one.kind in kinds and one.distance <= share + 1e-9
 
 
 def _rate(among: Sequence[Spelt], holds: Callable[[Spelt], bool]) -> Rate:

@@ -236,3 +236,12 @@ def test_a_model_of_whole_numbers_gets_whole_numbers(net: nn.Module, digits: Dat
     result = run(target, replace(data, form=Form.TABLE), eps=2.0)
     assert result.rows.fallen.sum() > 5
     assert np.array_equal(result.rows.found, np.round(result.rows.found))
+
+
+@pytest.mark.parametrize("norm", ["linf", "l0"])
+def test_rows_that_are_all_wrong_leave_nothing_to_attack(digits: Data, net: nn.Module, norm: str) -> None:
+    target = target_of(net, digits)
+    wrong = replace(digits, y_test=(target.labels(digits.x_test) + 1) % 10)
+    found = measure(target, wrong, How(2.0, norm=norm, rows=2))
+    assert isinstance(found, Evasion)
+    assert (found.robust.hits, found.clean.hits) == (0, 0) and not found.attacks

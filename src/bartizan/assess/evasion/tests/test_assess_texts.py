@@ -168,3 +168,6 @@ def test_who_stops_answering_leaves_the_texts_that_were_looked_at() -> None:
     asked.words, asked.cap = None, len(x) + len(WORDS) + 900
     found = texts(asked, Data(Form.TEXT, "", x, y, x, y), How(0.2, budget=Budget(60)))
     assert 0 < len(found.reached) < len(x) and found.unread == len(x) - len(found.reached)
+    told = found.as_json()["outcomes"]
+    assert isinstance(told, dict)
+    assert len(told["index"]) == len(found.reached) and sum(told["robust"]) == found.robust(0.2).hits
