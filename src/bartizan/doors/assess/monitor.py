@@ -80,7 +80,7 @@ def monitor(profile: Path, log: IO[bytes], fail_on: str, home: Path | None, form
             )
     click.echo(f"{read.lines:,} predictions of {read.sessions:,} sessions, {len(judged):,} findings", err=True)
     if read.broken:
-        click.echo(f"{read.broken:,} lines could not be read and were not looked at", err=True)
+        click.echo(f"lines that could not be read, and were not looked at: {read.broken:,}", err=True)
     code = exit_code(judged, loop.policy, None if fail_on == "never" else Severity[fail_on.upper()]) if judged else 0
     return code or (2 if read.broken and not read.lines else 0)
 
