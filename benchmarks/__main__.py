@@ -17,26 +17,10 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "RESULTS.md"
-PARTS = {  # shared, not benchmarks
-    *(
-        "__init__",
-        "__main__",
-        "bare_tunnel",
-        "console_home",
-        "load",
-        "peer_tools",
-        "planted",
-        "poison_attacks",
-        "poison_sets",
-        "processes",
-        "relay",
-        "rounds",
-        "signed_in",
-        "upstream",
-    ),
-}
+STARTED = {"bare_tunnel", "console_home", "peer_tools", "relay", "upstream", "use_home"}  # by benchmarks
 WHEN_NAMED = {"litellm", "assess_peers"}  # make environments of 740 MB and 2 GB
 STACK = ("uvicorn", "uvloop", "httptools", "aiohttp", "orjson", "hyperscan", "cryptography")
+MAIN = '\nif __name__ == "__main__":\n'  # What is shared between benchmarks has none.
 SECTION = re.compile(r"^## (?P<name>[a-z_]+)$", re.M)
 
 HEAD = """\
@@ -48,8 +32,8 @@ move by some ten per cent from run to run; ratios within one run move less. A cl
 
 
 def names() -> list[str]:
-    """Every benchmark there is: the modules of this folder that are no shared part."""
-    return sorted(path.stem for path in HERE.glob("*.py") if path.stem not in PARTS)
+    """Every benchmark there is: what can be run here, and is not started by one."""
+    return sorted(path.stem for path in HERE.glob("[a-z]*.py") if MAIN in path.read_text() and path.stem not in STARTED)
 
 
 def claim(name: str) -> str:
