@@ -90,6 +90,7 @@ class Assess(Commands):
 @click.option("--rows", type=click.IntRange(1), default=300, show_default=True, help="Test rows that are attacked.")
 @options.seed
 @options.opening
+@options.schema
 @click.option("--price", type=click.FloatRange(0), help="What 1,000 queries cost, for the price of a copy.")
 @click.option(
     "--dp-epsilon", type=click.FloatRange(0), metavar="E", help="The differential privacy it claims: it is audited."

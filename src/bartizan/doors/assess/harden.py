@@ -43,6 +43,7 @@ Exit codes:
 @click.option("--rows", type=click.IntRange(1), default=300, show_default=True, help="Test rows it is judged by.")
 @options.seed
 @options.opening
+@options.schema
 @click.option(
     "--against",
     type=click.Choice(["evasion", "privacy", "theft", "poison"]),

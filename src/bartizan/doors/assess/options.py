@@ -42,6 +42,7 @@ norm = click.option(
     show_default=True,
     help="How a change is measured; l0 counts columns or pixels.",
 )
+schema = click.option("--schema", type=FILE, metavar="FILE", help="What a row of a table may be (YAML).")
 seed = click.option("--seed", type=int, default=0, show_default=True, help="Makes a run repeatable.")
 out = click.option(
     "--out",
@@ -73,7 +74,6 @@ def opening(command: F) -> F:
             click.option(
                 "--train", metavar="MODULE:FUNCTION", help="How the model is trained.  [default: a stated recipe]"
             ),
-            click.option("--schema", type=FILE, metavar="FILE", help="What a row of a table may be (YAML)."),
         )
     ):
         command = option(command)

@@ -42,6 +42,7 @@ Exit codes:
 @click.command(epilog=OWN)
 @click.argument("model", metavar="MODEL")
 @options.data
+@options.label
 @options.budget(300.0)
 @options.seed
 @options.opening
@@ -51,12 +52,12 @@ Exit codes:
 def own(
     model: str,
     data: tuple[Path, ...],
+    label: str | None,
     budget: float,
     seed: int,
     trust: bool,
     weights: Path | None,
     train: str | None,
-    schema: Path | None,
     record: bool,
     home: Path | None,
     out: Path,
@@ -78,7 +79,7 @@ def own(
         stack.enter_context(options.bounded_memory())
         stack.enter_context(options.quiet_libraries())
         say = progress(stack)
-        found, target = opened(model, data, say, trust=trust, weights=weights, train=train)
+        found, target = opened(model, data, say, label, seed, trust=trust, weights=weights, train=train)
         keys = keys_for(target, found, How(0.0, seed=seed, budget=whole, progress=lambda text: say("own", text)))
     commitment: Json = keys.as_json()
     try:
@@ -151,6 +152,7 @@ def claim(
     KEYS is a folder that `bartizan assess own` wrote. A claim is worth something where its digests were committed to a
     ledger before the suspect appeared: the record is looked for in --home, and the ledger is checked.
     """
+    options.one_thread()
     from bartizan.assess.data import Data, Form
     from bartizan.assess.evidence import as_bytes, read_json
     from bartizan.assess.opening import target_of
@@ -164,8 +166,9 @@ def claim(
     known = from_files(read_json(keys / COMMITMENT), file.read_bytes())
     form = Form.TABLE if known.rows.ndim == 2 else Form.IMAGES
     data = Data(form, "", x_test=known.rows, y_test=known.labels)
-    target = target_of(suspect, data, trust=trust, weights=weights)
-    met = matches(target, known.rows, known.labels)
+    with options.bounded_memory(), options.quiet_libraries():
+        target = target_of(suspect, data, trust=trust, weights=weights)
+        met = matches(target, known.rows, known.labels)
     p = p_value(met, known.independent, len(known.labels))
     record = _record(home, (keys / COMMITMENT).read_bytes(), file.read_bytes())
     when_us = record["time_us"] if record is not None and not record["faults"] else None

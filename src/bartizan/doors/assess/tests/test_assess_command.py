@@ -135,6 +135,19 @@ def test_options_may_stand_before_the_model(here: Path, capsys: pytest.CaptureFi
     assert json.loads(capsys.readouterr().out)["how"]["checks"] == ["poison"]
 
 
+def test_keys_are_made_with_the_column_of_labels_that_is_named(here: Path, tmp_path: Path) -> None:
+    with np.load(here / "rows.npz") as rows:
+        lines = [
+            f"{label},{','.join(map(str, row))}" for row, label in zip(rows["x_train"], rows["y_train"], strict=True)
+        ]
+    (tmp_path / "table.csv").write_text("\n".join(["paid,a,b,c,d", *lines]))
+    arguments = [str(here / "model.txt"), "--data", str(tmp_path / "table.csv"), "--budget", "2"]
+    keys = str(tmp_path / "keys")
+    assert main(["assess", "own", *arguments, "--out", keys]) == 2
+    assert main(["assess", "own", *arguments, "--label", "paid", "--out", keys]) == 0
+    assert main(["assess", "claim", keys, str(here / "model.txt"), "--home", str(tmp_path / "home")]) == 1
+
+
 def test_what_was_asked_for_and_cannot_be_measured_is_exit_code_3(here: Path) -> None:
     with np.load(here / "rows.npz") as rows:
         np.savez(here / "test.npz", x_test=rows["x_test"], y_test=rows["y_test"])
