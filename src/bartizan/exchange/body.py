@@ -8,6 +8,7 @@ same again, one level down.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -32,11 +33,35 @@ class Body:
 
     raw: bytes
     value: object
+    _written: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def number(self, path: str) -> str:
-        """A number as it is written; what a reader made of it may have lost digits."""
-        start, end = located(self, [path])[path]
-        return self.raw[start:end].decode()
+        """A number as it is written; what a reader made of it may have lost digits. All are found at the first one."""
+        if not self._written:
+            self._written.update(_figures(json.loads(self.raw, parse_float=_Figure, parse_int=_Figure)))
+        if path not in self._written:
+            raise InputError("no such number in the body", path)
+        return self._written[path]
+
+
+class _Figure(str):
+    """A number as it is written."""
+
+    __slots__ = ()
+
+
+def _figures(value: object, path: str = "") -> Iterator[tuple[str, str]]:
+    """All numbers of a value with their paths, in one pass: a body may hold half a million."""
+    below: Iterable[tuple[str, object]] = ()
+    if isinstance(value, dict):
+        below = ((segment(key, i), item) for i, (key, item) in enumerate(value.items()))
+    elif isinstance(value, list):
+        below = ((str(i), item) for i, item in enumerate(value))
+    for name, item in below:
+        if type(item) is _Figure:
+            yield f"{path}/{name}", str(item)
+        elif isinstance(item, dict | list):
+            yield from _figures(item, f"{path}/{name}")
 
 
 def read_body(raw: bytes) -> Body:

@@ -134,3 +134,9 @@ def test_errors_hold_no_content() -> None:
         with pytest.raises(InputError) as error:
             read_body(raw.encode())
         assert marker not in str(error.value)
+
+
+def test_half_a_hundred_thousand_numbers_are_read_in_one_pass() -> None:
+    """One search of the body for each would hold the gateway up for minutes."""
+    body = read_body(b'{"odd":[' + b",".join(b"0.%015d1" % n for n in range(50_000)) + b"]}")
+    assert [body.number(f"/@0/{n}") for n in range(50_000)] == [f"0.{n:015d}1" for n in range(50_000)]
