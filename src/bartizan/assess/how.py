@@ -4,7 +4,7 @@ A section of report.json may hold anything; everything in it is shown. What has 
 (`bartizan assess compare`) and judged, too; `Rate` is `Rate.as_json()`, lists of mappings become tables:
 
     evasion  robust: Rate · clean: Rate · certified: Rate · trusted: bool · warnings: [{check, effect, fix}]
-             curve: [{eps, robust: Rate}] · certified_curve: [{eps, robust: Rate}] · changes: [{index, words}]
+             curve: [{eps, robust: Rate}] · certified_curve: [{eps, robust: Rate}] · cheapest_changes: [{index, change}]
              attacks: [{attack, fell, seconds}] · tests: [{check, passed, effect, fix}] · rejected: int
              outcomes: {index: [int], right: [bool], robust: [bool]} (of x_test) · corruptions: [{name, robust: Rate}]
              measures: accuracy, robust_accuracy, certified_accuracy

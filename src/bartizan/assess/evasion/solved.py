@@ -91,7 +91,7 @@ class Solved:
             "unknown": self.unknown,
             "curve": curve,
             "median_smallest_change": smallest[len(smallest) // 2] if smallest else None,
-            "attacks": {self.name: len(self.fallen)},
+            "attacks": [{"attack": self.name, "fell": len(self.fallen)}],
             "rejected": self.dropped,
             "cheapest_changes": [{"index": at, "change": words} for at, words in self.changes[:SHOWN]],
             "notes": list(self.notes),

@@ -83,7 +83,7 @@ class Texts:
             "robust": self.robust(self.eps).as_json(),
             "robust_after": after,
             "curve": curve,
-            "attacks": {kind: sum(one.kind == kind for one in self.spelt) for kind in KINDS},
+            "attacks": [{"attack": kind, "fell": sum(one.kind == kind for one in self.spelt)} for kind in KINDS],
             "not_looked_at": self.unread,
             "unfinished": self.unfinished,
             "note": NOT_READ,

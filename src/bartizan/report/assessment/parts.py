@@ -21,7 +21,6 @@ DRAWN = (
     "corruptions",
     "tests",
     "outcomes",
-    "changes",
     "cheapest_changes",
     "worst",
 )
@@ -52,7 +51,7 @@ def evasion(report: Report, shown: Shown) -> Iterator[str]:
     yield from _card("Changes that are no attack", _named_rates(section.get("corruptions")))
     yield "</div>"
     yield from _card("Tests of the evaluation itself", _tests(section))
-    changes = {one.get("index"): str(one.get("words") or one.get("change") or "") for one in _changes(section)}
+    changes = {one.get("index"): str(one.get("change", "")) for one in _mappings(section.get("cheapest_changes"))}
     yield from examples(shown.rows, changes)
     yield from _card("The cheapest changes that flip an answer", _cheapest(changes))
     yield _all(section, DRAWN)
@@ -203,10 +202,6 @@ def _certificate(found: object) -> str:
         return ""
     said = found.get("sentence") or f"Nothing is proven: {found.get('why_not', '')}."
     return f"<p>{text(said)}</p>"
-
-
-def _changes(section: Section) -> list[Mapping[str, Any]]:
-    return _mappings(section.get("cheapest_changes")) or _mappings(section.get("changes"))
 
 
 def _cheapest(changes: Mapping[object, str]) -> str:

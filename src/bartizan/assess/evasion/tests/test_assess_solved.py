@@ -47,6 +47,7 @@ def test_a_linear_model_is_solved(norm: str, eps: float, single: bool, tmp_path:
     assert found.accuracy.hits == 54
     assert found.robust(eps) == found.proven(eps)
     assert 0 < found.robust(eps).hits < 54
+    assert found.as_json()["attacks"] == [{"attack": "linear, exact", "fell": 54 - found.robust(eps).hits}]
     told = found.as_json()["outcomes"]
     assert isinstance(told, dict)
     assert (sum(told["right"]), sum(told["robust"])) == (54, found.robust(eps).hits)

@@ -49,7 +49,7 @@ def full(word: str = "plain", **more: object) -> dict[str, object]:
         "corruptions": [{"name": word, "robust": RATE}],
         "tests": [{"check": "zero-gradients", "passed": False, "seen": word, "effect": word, "fix": word},
                   {"check": "flat-loss", "passed": True, "seen": word, "effect": word}],
-        "changes": [{"index": 3, "words": word}], word: {word: [word, {word: None}]},
+        "cheapest_changes": [{"index": 3, "change": word}], word: {word: [word, {word: None}]},
     }  # fmt: skip
     made["privacy"] |= {"tpr_at_1pct": RATE, "roc": [{"fpr": 0.001, "tpr": 0.01}, {"fpr": 0.1, "tpr": 0.4}],
                         "exposed": [{"index": 4, "class": word}]}  # fmt: skip
@@ -105,7 +105,7 @@ def test_the_page_answers_first_and_shows_what_that_rests_on() -> None:
 def test_a_row_under_a_schema_is_told_in_its_words_and_hardened_under_it() -> None:
     found = full()
     found["how"] |= {"norm": "l2", "schema": "columns.yaml"}  # type: ignore[operator]
-    found["evasion"] |= {"changes": [{"index": 4, "change": "calls: 4 → 3"}]}  # type: ignore[operator]
+    found["evasion"] |= {"cheapest_changes": [{"index": 4, "change": "calls: 4 → 3"}]}  # type: ignore[operator]
     row = Example(4, "exact", 1.0, "yes", "no", np.array([4.0]), np.array([3.0]))
     said = " ".join(Seen(page(found, DECISION, Shown((row,), ()))).said)
     assert "calls: 4 → 3" in said and "column 0" not in said
