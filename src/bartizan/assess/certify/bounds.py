@@ -118,7 +118,7 @@ def _double(value: Tensor) -> Tensor:
 def _forward(net: _Net, step: Step) -> Box:
     op, slots = step.node.op, net.varying(step)
     boxes = [net.boxes[slot] for slot in slots]
-    if op in RISING and len(slots) == 1:
+    if _rises(step) and len(slots) == 1:
         ends = [net.run(step, {slots[0]: end}) for end in boxes[0]]
         return ends[0], ends[1]
     if op in ("Add", "Concat", "Sub") and len(slots) == len(step.inputs):
@@ -148,6 +148,11 @@ def _spread(net: _Net, step: Step, slot: int, radius: Tensor) -> Tensor:
 def _weighs(step: Step, slot: int) -> bool:
     """Whether a constant is multiplied with: of Conv, Gemm and MatMul the matrix, of Mul and Div the factor."""
     return step.node.op in ("Conv", "Gemm", "MatMul", "Mul", "Div") and slot in step.inputs[:2]
+
+
+def _rises(step: Step) -> bool:
+    """Whether it never falls; the standard lets a file give Elu and HardSigmoid a slope below nought."""
+    return step.node.op in RISING and not step.node.get("alpha", 0.0) < 0
 
 
 def _is_linear(net: _Net, step: Step) -> bool:

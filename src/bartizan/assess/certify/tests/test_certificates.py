@@ -22,7 +22,7 @@ from bartizan.assess.targets.onnx import open_onnx
 CLASSES = 3
 
 
-def net(path: Path, middle: str = "Relu", seed: int = 0) -> Target:
+def net(path: Path, middle: str = "Relu", seed: int = 0, **attributes: float) -> Target:
     """Convolution, something, a sum with what was before, max-pool, and a linear layer."""
     chance = np.random.default_rng(seed)
 
@@ -31,7 +31,7 @@ def net(path: Path, middle: str = "Relu", seed: int = 0) -> Target:
 
     nodes = [
         helper.make_node("Conv", ["x", "w1", "b1"], ["a"], pads=[1, 1, 1, 1]),
-        helper.make_node(middle, ["a"], ["b"]),
+        helper.make_node(middle, ["a"], ["b"], **attributes),
         helper.make_node("Conv", ["b", "w2", "b2"], ["c"], pads=[1, 1, 1, 1]),
         helper.make_node("Add", ["b", "c"], ["d"]),
         helper.make_node("Relu", ["d"], ["e"]),
@@ -89,6 +89,16 @@ def test_unknown_operators_prove_nothing_and_say_so(tmp_path: Path) -> None:
     found = certify(target, data, How(0.1, rows=len(x)))
     assert found.certified.hits == 0
     assert "Sin" in found.sentence()
+
+
+@pytest.mark.parametrize("middle", ["Elu", "HardSigmoid"])
+def test_an_operator_that_a_file_made_fall_proves_nothing(tmp_path: Path, middle: str) -> None:
+    rising, falling = (net(tmp_path / f"{alpha}.onnx", middle, alpha=alpha) for alpha in (1.0, -1.0))
+    x = rows()
+    assert rising.module is not None and falling.module is not None
+    assert np.isfinite(leads(rising.module(), x, x, rising.labels(x))).all()
+    with pytest.raises(Unsupported, match=middle):
+        leads(falling.module(), x, x, falling.labels(x))
 
 
 def test_certificates_of_nets_stand_beside_the_attacks(tmp_path: Path) -> None:
