@@ -291,19 +291,22 @@ class _Finder:
 
 
 def _ranges(raw: bytes, found: list[tuple[int, str, str, int]]) -> Iterator[tuple[str, tuple[int, int]]]:
-    found.sort()
+    found.sort(key=lambda one: (one[0], one[3]))
     tokens, at = _STRING.finditer(raw), -1
+    scalars, passed = _SCALAR.finditer(raw), 0  # those after that string, and how many of them have been passed
     token: re.Match[bytes] | None = None
     for index, path, sort, after in found:
         if index > at:
             token = next(islice(tokens, index - at - 1, None))
             at = index
+            scalars, passed = _SCALAR.finditer(raw, token.end()), 0
         end = token.end() if token else 0
         if sort == "string":
             assert token is not None
             yield path, token.span()
         elif sort == "scalar":
-            yield path, next(islice(_SCALAR.finditer(raw, end), after, None)).span()
+            yield path, next(islice(scalars, after - passed, None)).span()
+            passed = after + 1
         else:
             yield path, _container(raw, end, after)
 

@@ -140,3 +140,9 @@ def test_half_a_hundred_thousand_numbers_are_read_in_one_pass() -> None:
     """One search of the body for each would hold the gateway up for minutes."""
     body = read_body(b'{"odd":[' + b",".join(b"0.%015d1" % n for n in range(50_000)) + b"]}")
     assert [body.number(f"/@0/{n}") for n in range(50_000)] == [f"0.{n:015d}1" for n in range(50_000)]
+
+
+def test_many_numbers_in_a_row_are_edited_in_one_pass() -> None:
+    body = read_body(b'{"odd":[' + b",".join(b"%08d" % (10_000_000 + n) for n in range(20_000)) + b"]}")
+    out = splice(body, [cut(f"/@0/{n}", 0, 7) for n in range(20_000)])
+    assert out == b'{"odd":[' + b",".join(b'"[x]%d"' % (n % 10) for n in range(20_000)) + b"]}"
