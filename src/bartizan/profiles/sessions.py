@@ -21,6 +21,7 @@ STANDS_US = 24 * 60 * 60 * 1_000_000
 MAX_ACCOUNTS = 5000  # Sessions held at once, some 30 kB each; beyond, the one that was quiet longest is let go.
 MAX_LABEL = 2.0**52
 OFF = 0.01  # So much probabilities may miss 1: some servers round them.
+MOST = 1e100  # Of one number of a row: sums of such are numbers.
 BEYOND = 1e9  # No honest point is so far out, and its square is still a number.
 
 
@@ -92,9 +93,8 @@ class Space:
         import numpy as np
 
         part = rows if self._all else rows[:, self._columns]
-        moved = part - self._shift
-        if not np.isfinite(moved.sum()):
-            moved = np.nan_to_num(moved, nan=0.0, posinf=0.0, neginf=0.0)
+        # Bounded before it is summed, too: two numbers of 1e308 would make a point that is nowhere, so never strange.
+        moved = np.clip(np.nan_to_num(part - self._shift), -MOST, MOST)
         return np.clip(moved @ self._axes, -BEYOND, BEYOND).astype(np.float32)
 
     def room(self, length: int = 0) -> tuple[Array, Array, Array]:
@@ -161,8 +161,10 @@ class Sessions:
             del self._open[next(iter(self._open))]
             self.forgotten += 1
         if found := [one for one in steps if one.beyond]:
+            stands = self.stands(account, time_us)  # What comes after may be less: that takes nothing back.
             self._found.pop(account, None)
-            self._found[account] = Found(max(found, key=lambda one: one.largest[1]), time_us + STANDS_US)
+            worst = max([*found, *([stands] if stands else [])], key=lambda one: one.largest[1])
+            self._found[account] = Found(worst, time_us + STANDS_US)
             if len(self._found) > self._most:
                 del self._found[next(iter(self._found))]
         return steps

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from bartizan.profiles.asking import NUMBERS, Asking, Profile, Usual
-from bartizan.profiles.sessions import BEYOND, STANDS_US, Sessions, said
+from bartizan.profiles.sessions import BEYOND, STANDS_US, Sessions, Space, said
 
 CHANCE = np.random.default_rng(3)
 ROWS = CHANCE.normal(size=(100, 3))
@@ -65,6 +67,26 @@ def test_numbers_that_are_none_have_a_place() -> None:
     points = sessions.space.points(np.array([[np.nan, np.inf, 1e300], [-1e300, 1.0, 2.0]]))
     assert np.isfinite(points).all()
     assert np.abs(points).max() <= BEYOND
+
+
+def test_numbers_too_large_to_be_summed_are_strange_and_not_nowhere() -> None:
+    axes = ((1.0, -1.0, 0.5), (1.5, 2.0, 0.0))
+    space = Space(replace(profile(99), projection=axes))
+    points = space.points(np.array([[1.7e308, 1.7e308, 1.7e308], [-1.7e308, 1.7e308, 0.0]]))
+    assert np.isfinite(points).all()
+    assert (np.abs(points).max(axis=1) == BEYOND).all()
+
+
+def test_a_lesser_finding_takes_a_greater_one_not_back() -> None:
+    """An answer under way when an account was held would let it go on."""
+    sessions = Sessions(profile(-1e9))
+    worst = max(one.largest[1] for one in taken(sessions))
+    calm = sessions.space.points(np.tile(ROWS[:1], (20, 1)))
+    later = sessions.take("a", STANDS_US // 2, calm, np.zeros(20, np.int64), np.ones(20))
+    assert [one.largest[1] < worst for one in later] == [True]
+    stands = sessions.stands("a", STANDS_US)
+    assert stands is not None
+    assert stands.largest[1] == worst
 
 
 @pytest.mark.parametrize(
