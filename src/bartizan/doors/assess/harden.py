@@ -109,7 +109,7 @@ def harden(
     never judges it. Where the difference may be chance, no model is written.
     """
     options.one_thread()
-    from bartizan.assess.assessment import BROKEN
+    from bartizan.assess.assessment import broken
     from bartizan.assess.budget import Budget
     from bartizan.assess.evidence import as_bytes, made
     from bartizan.assess.facts import ended, eps_for
@@ -126,7 +126,7 @@ def harden(
         say = progress(stack)
         found, target = opened(model, data, say, label, seed, trust=trust, weights=weights, train=train)
         say("", "looking at model and data")
-        check(found, target, seed)
+        check(found, target, seed, whole)
         how = How(
             eps_for(found, wanted), norm, seed, whole, rows, lambda text: say("harden", text), schema=schema
         )  # fmt: skip
@@ -136,7 +136,7 @@ def harden(
                 target, found, how,
                 against=against, method=method, most_clean_cost=most_clean_cost, epsilon=dp_epsilon,
             )  # fmt: skip
-        except BROKEN as error:
+        except broken() as error:
             raise BartizanError(f"{model}: {ended(error)}; nothing was written") from error
         names = done.write(folder)
         if record:

@@ -12,7 +12,6 @@ import click
 from bartizan.config import options as everywhere
 
 if TYPE_CHECKING:
-    from bartizan.core.decision import Decision
     from bartizan.core.subject import Subject
     from bartizan.profiles.asking import Profile
     from bartizan.report.decision import Json
@@ -51,20 +50,22 @@ def monitor(profile: Path, log: IO[bytes], fail_on: str, home: Path | None, form
     """
     from bartizan.config import options
     from bartizan.config.policy import policy_text
-    from bartizan.core.finding import Finding, Severity
+    from bartizan.core.finding import Failure, Finding, Severity
     from bartizan.home import monitors
     from bartizan.loop import under
-    from bartizan.report.exits import exit_code
+    from bartizan.report.exits import exit_code, worse
 
     known = monitors.profile(profile)
     config = options.settings(home)
     loop = under(*policy_text(config), config.detectors)
-    judged: list[tuple[Decision, Subject]] = []
-    read = _Read()
+    least = None if fail_on == "never" else Severity[fail_on.upper()]
+    read, found, failed, code = _Read(), 0, 0, 0
     for account, subject in _asked(known, log, read):
         decision = loop.judge(subject)
         findings = [one.item for one in decision.seen if isinstance(one.item, Finding)]
-        judged += [(decision, subject)] if findings else []
+        found += bool(findings)
+        failed += any(isinstance(one.item, Failure) for one in decision.seen)
+        code = worse(code, exit_code([(decision, subject)], loop.policy, least))
         for finding in findings:
             _say(
                 format_,
@@ -78,10 +79,11 @@ def monitor(profile: Path, log: IO[bytes], fail_on: str, home: Path | None, form
                     "action": decision.outcome,
                 },
             )
-    click.echo(f"{read.lines:,} predictions of {read.sessions:,} sessions, {len(judged):,} findings", err=True)
+    click.echo(f"{read.lines:,} predictions of {read.sessions:,} sessions, {found:,} findings", err=True)
+    if failed:
+        click.echo(f"times a session could not be looked at: {failed:,}", err=True)
     if read.broken:
         click.echo(f"lines that could not be read, and were not looked at: {read.broken:,}", err=True)
-    code = exit_code(judged, loop.policy, None if fail_on == "never" else Severity[fail_on.upper()]) if judged else 0
     return code or (2 if read.broken and not read.lines else 0)
 
 

@@ -106,7 +106,7 @@ def test_the_command_finds_the_account_that_copies(calibrated: Monitor, tmp_path
     told = [json.loads(line) for line in found.stdout.splitlines()]
     assert {one["account"] for one in told} == {"thief"}
     assert told[0]["risk"] == "theft.extraction-attempt"
-    assert "1 lines could not be read" in found.stderr
+    assert "could not be read, and were not looked at: 1\n" in found.stderr
 
 
 def test_a_session_ends_after_a_long_silence(calibrated: Monitor) -> None:
