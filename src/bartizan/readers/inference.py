@@ -70,7 +70,7 @@ def reply(value: dict[str, object], context: Context, number: Callable[[str], st
     try:
         if "outputs" in value:
             outputs = _listed(value["outputs"], "outputs")
-            found = tuple(_tensor(item, f"outputs[{n}]") for n, item in enumerate(outputs))
+            found = tuple(_tensor(item, f"outputs[{n}]", least=0) for n, item in enumerate(outputs))
     except InputError:
         found = ()
     walk = _Walk(number)
@@ -122,14 +122,19 @@ def _in_the_json(parameters: object, where: str) -> None:
         raise InputError(_TOLD, where)
 
 
-def _tensor(item: dict[str, object], where: str) -> Tensor:
+def _tensor(item: dict[str, object], where: str, least: int = 1) -> Tensor:
+    """One tensor; the sizes of its shape are at least `least`: an answer may have found nothing."""
     name, datatype, shape = item.get("name"), item.get("datatype"), item.get("shape")
     if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME:
         raise InputError(f"must be a name of 1 to {MAX_NAME} characters", f"{where}.name")
     if not isinstance(datatype, str) or datatype not in DATATYPES:
         raise InputError(f"must be one of {', '.join(sorted(DATATYPES))}", f"{where}.datatype")
-    if not isinstance(shape, list) or len(shape) > MAX_RANK or not all(type(n) is int and 0 < n < 2**31 for n in shape):
-        raise InputError(f"must be a list of at most {MAX_RANK} whole numbers from 1 on", f"{where}.shape")
+    if (
+        not isinstance(shape, list)
+        or len(shape) > MAX_RANK
+        or not all(type(n) is int and least <= n < 2**31 for n in shape)
+    ):
+        raise InputError(f"must be a list of at most {MAX_RANK} whole numbers from {least} on", f"{where}.shape")
     _in_the_json(item.get("parameters"), f"{where}.parameters")
     if "data" not in item:
         raise InputError(f"is missing: {_TOLD}", f"{where}.data")

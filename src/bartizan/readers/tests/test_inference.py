@@ -131,3 +131,12 @@ def test_an_answer_that_cannot_be_read_is_text_all_of_it() -> None:
     assert reply({"outputs": [tensor(data=["a", 1, 2, 3])]}, Context()).texts()["/outputs/0/data/0"] == "a"
     assert reply({"error": "no such model"}, Context()).texts() == {"/error": "no such model"}
     assert reply({"model_name": "m", "id": "i", "outputs": [tensor()]}, Context()).texts() == {"/outputs/0/name": "x"}
+
+
+def test_an_answer_that_found_nothing_hides_no_scores() -> None:
+    """A detector's empty list of boxes beside its scores."""
+    outputs = [tensor(name="boxes", shape=[0, 4], data=[]), tensor(data=[0.5, 0.5, 0.1, 0.9])]
+    subject = reply({"outputs": outputs}, Context())
+    assert subject.texts() == {"/outputs/0/name": "boxes", "/outputs/1/name": "x"}
+    content: Any = subject.content
+    assert scores_of(content, 2, [1]) == [[0.1, 0.9]]
