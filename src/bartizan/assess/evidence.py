@@ -64,7 +64,7 @@ class Folder:
             if section is not None:
                 kept |= section["files"].keys()
             else:
-                _remove(self.path, _files_in(file))
+                remove(self.path, _files_in(file))
                 file.unlink()
         _forget(self.path, kept)
 
@@ -207,13 +207,14 @@ def _forget(path: Path, kept: Collection[str]) -> None:
     report = _earlier(path)
     if report is None:
         return
-    _remove(path, {name: told for name, told in files_of(report).items() if name not in kept})
+    remove(path, {name: told for name, told in files_of(report).items() if name not in kept})
     (path / REPORT).unlink()
 
 
-def _remove(path: Path, files: dict[str, str]) -> None:
+def remove(path: Path, files: dict[str, str]) -> None:
+    """Removes files by name that are still as their sha256 says: what somebody else put there stays."""
     for name, told in files.items():
-        if _same(path / name, told):
+        if _plain(name) and _same(path / name, told):
             (path / name).unlink()
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bartizan.assess.data import Data, Form
+from bartizan.assess.evidence import as_bytes, read_json, remove, write, writing
 from bartizan.assess.how import How
 from bartizan.assess.target import Target
 from bartizan.core.errors import UsageError
@@ -117,17 +118,21 @@ class Hardening:
         return f"Hardening did not help, the original is kept: {numbers}."
 
     def write(self, out: Path) -> list[str]:
-        """The new model where it helped, the rows that broke either model, and what was measured."""
-        import orjson
+        """The new model where it helped, the rows that broke either model, and what was measured.
 
+        A model that an earlier hardening wrote there goes, so that nobody takes it for this one's. Raises UsageError
+        where nothing can be written.
+        """
         files = self._files()
         for name, one in (("adversarial-before.npz", self.proof.before), ("adversarial-after.npz", self.proof.after)):
             if one.evidence:
                 files[name] = one.evidence
-        how = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-        files[REPORT] = orjson.dumps({**self.as_json(), "sentence": self.sentence()}, option=how)
-        for name, content in files.items():
-            (out / name).write_bytes(content)
+        files[REPORT] = as_bytes({**self.as_json(), "sentence": self.sentence()})
+        earlier = (read_json(out / REPORT) or {}).get("sha256")
+        with writing(out):
+            remove(out, earlier if isinstance(earlier, dict) else {})
+            for name, content in files.items():
+                write(out / name, content)
         return list(files)
 
     def _files(self) -> dict[str, bytes]:

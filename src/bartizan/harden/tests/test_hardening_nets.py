@@ -171,8 +171,22 @@ def test_a_difference_is_proved_row_by_row(tmp_path: Path) -> None:
 def test_what_did_not_help_is_not_written(tmp_path: Path) -> None:
     found = result(30, 32)
     assert found.kept == "original"
+    result(4, 30).write(tmp_path)
     assert found.write(tmp_path) == ["harden.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["harden.json"]  # Nor is what an earlier one wrote left there.
     assert "did not help" in found.sentence()
+
+
+def test_a_model_that_somebody_else_put_there_stays(tmp_path: Path) -> None:
+    result(4, 30).write(tmp_path)
+    (tmp_path / "hardened.onnx").write_bytes(b"mine")
+    result(30, 32).write(tmp_path)
+    assert (tmp_path / "hardened.onnx").read_bytes() == b"mine"
+
+
+def test_a_folder_that_cannot_be_written_to_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="choose another folder"):
+        result(4, 30).write(tmp_path / "nowhere")
 
 
 def test_what_costs_too_much_accuracy_is_not_recommended(tmp_path: Path) -> None:
