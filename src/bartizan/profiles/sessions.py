@@ -82,7 +82,7 @@ class Space:
         import numpy as np
 
         self._columns = np.asarray(profile.columns)
-        self._all = profile.columns == tuple(range(profile.features))
+        self._all = len(profile.columns) == profile.features and profile.columns == tuple(range(len(profile.columns)))
         self._shift = np.asarray(profile.shift)
         self._axes = np.asarray(profile.projection).T
         self.cells = np.asarray(profile.cells, np.float32)

@@ -102,3 +102,7 @@ def test_a_lesser_finding_takes_a_greater_one_not_back() -> None:
 )
 def test_logits_become_probabilities(scores: list[float], label: int, margin: float) -> None:
     assert said(scores) == (label, pytest.approx(margin))
+
+
+def test_a_profile_that_claims_a_row_of_endless_width_takes_no_room() -> None:
+    assert Space(replace(profile(99), features=10**30)).cells.shape == (9, 2)
