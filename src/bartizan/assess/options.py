@@ -19,7 +19,7 @@ SHARES = {"evasion": 0.3, "poison": 0.12, "theft": 0.23, "privacy": 0.35}
 class Options:
     """How to assess. `asked`: somebody named the checks, so that one that cannot run is a failure.
 
-    `eps` None: a tenth of an image's range for one channel, 8/255 for several; for tables see `strength`.
+    `eps` None: a tenth of an image's range for one channel, 8/255 for several; for tables see `facts.eps_for`.
     """
 
     checks: tuple[str, ...] = CHECKS

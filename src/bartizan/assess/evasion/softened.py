@@ -24,7 +24,6 @@ SQUASHED = {torch.sigmoid, F.sigmoid, T.sigmoid, T.sigmoid_, torch.tanh, T.tanh,
 CLAMPED = {torch.clamp, T.clamp, torch.clip, T.clip, F.hardtanh, F.relu6}
 CUT = {torch.relu, T.relu, F.relu, F.threshold}
 WAVES = {torch.sin, T.sin, torch.cos, T.cos}
-SOFTMAX = {torch.softmax, T.softmax, F.softmax}
 
 
 class _Gentle(torch.autograd.Function):
