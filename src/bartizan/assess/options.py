@@ -48,6 +48,8 @@ class Options:
             raise UsageError(f"a budget is at least one second, not {self.budget_s:g}")
         if self.dp_epsilon is not None and not 0 <= self.dp_epsilon < float("inf"):
             raise UsageError(f"the epsilon of a claim of privacy is a number of at least 0, not {self.dp_epsilon:g}")
+        if not 0 <= self.seed < 2**32:  # What numpy, torch and scikit-learn all take.
+            raise UsageError(f"a seed is a whole number from 0 to {2**32 - 1}, not {self.seed}")
         if self.rows < 1:
             raise UsageError(f"at least one row is looked at, not {self.rows}")
 

@@ -43,7 +43,14 @@ norm = click.option(
     help="How a change is measured; l0 counts columns or pixels.",
 )
 schema = click.option("--schema", type=FILE, metavar="FILE", help="What a row of a table may be (YAML).")
-seed = click.option("--seed", type=int, default=0, show_default=True, help="Makes a run repeatable.")
+seed = click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),  # What numpy, torch and scikit-learn all take.
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Makes a run repeatable.",
+)
 out = click.option(
     "--out",
     required=True,

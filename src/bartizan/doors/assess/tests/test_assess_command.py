@@ -163,6 +163,8 @@ def test_what_was_asked_for_and_cannot_be_measured_is_exit_code_3(here: Path) ->
         (["{model}", "--data", "{rows}", "--checks", "evasions", "--out", "{out}"], "no check called"),
         (["{model}", "--data", "{rows}"], "--out"),
         (["{model}", "--data", "{rows}", "--eps", "-1", "--out", "{out}"], "eps"),
+        (["{model}", "--data", "{rows}", "--seed", "-1", "--out", "{out}"], "--seed"),
+        (["own", "{model}", "--data", "{rows}", "--seed", "-1", "--out", "{out}"], "--seed"),
         (["compare", "{out}", "{out}"], "does not exist"),
         (["compare", "{folder}", "{folder}"], "no report.json"),
     ],
