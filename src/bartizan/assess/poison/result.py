@@ -125,7 +125,9 @@ class Poison:
         """The result in one plain sentence."""
         if self.rows == 0:
             return self._alone()
-        rest = f"{self.count('label')} rows look mislabelled and {self.count('outlier')} are like no others"
+        labels, outliers = self.count("label"), self.count("outlier")
+        look, are = "row looks" if labels == 1 else "rows look", "is" if outliers == 1 else "are"
+        rest = f"{labels} {look} mislabelled and {outliers} {are} like no others"
         if not self.backdoors:
             return f"No backdoor was confirmed among {self.rows:,} training rows; {rest}."
         worst = max(self.backdoors, key=lambda one: one.trial.success.share)
