@@ -191,8 +191,8 @@ def test_without_a_policy_nothing_passes(upstream: ScriptedUpstream, tmp_path: P
     (home / "policy.yaml").write_text("policy: [broken\n")
     before = len(upstream.received)
     port = free_port()
-    command = [sys.executable, "-m", "bartizan", "up", "--home", str(home), "--gateway", f"127.0.0.1:{port}",
-               "--upstream", f"scripted={upstream.url}/v1", "--metrics", f"127.0.0.1:{free_port()}"]  # fmt: skip
+    command = [sys.executable, "-m", "bartizan", "up", "--home", str(home), "--gateway", f"127.0.0.1:{port}"]
+    command += ["--upstream", f"scripted={upstream.url}/v1", "--metrics", f"127.0.0.1:{free_port()}", "--no-console"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
     closed = RunningGateway(home, port, 0, process, tmp_path / "none", json.loads(added.stdout)["secret"])
     try:

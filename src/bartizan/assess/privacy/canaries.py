@@ -38,6 +38,11 @@ class Exposure:
         return log2(self.among) - log2(self.rank)
 
     @property
+    def most_bits(self) -> float:
+        """log2(among): what the likeliest of all has."""
+        return log2(self.among)
+
+    @property
     def p_value(self) -> float:
         """The chance of such a rank for a value that was never seen."""
         return self.rank / self.among
@@ -45,7 +50,7 @@ class Exposure:
     def as_json(self) -> dict[str, object]:
         """Its part of a report; the canary itself is not in it."""
         return {"canary": self.canary, "rank": self.rank, "among": self.among, "exposure_bits": round(self.bits, 2),
-                "most_bits": round(log2(self.among), 2), "p_value": self.p_value}  # fmt: skip
+                "most_bits": round(self.most_bits, 2), "p_value": self.p_value}  # fmt: skip
 
 
 def filled(template: str, count: int, seed: int) -> list[str]:
@@ -97,8 +102,11 @@ def _of(template: str, text: str) -> bool:
 
 
 def _scored(score: Scoring, texts: Sequence[str]) -> Array:
-    parts = [np.asarray(score(texts[at : at + BATCH]), np.float64) for at in range(0, len(texts), BATCH)]
-    found = np.concatenate(parts) if parts else np.zeros(0)
+    try:
+        parts = [np.asarray(score(texts[at : at + BATCH]), np.float64) for at in range(0, len(texts), BATCH)]
+        found = np.concatenate(parts) if parts else np.zeros(0)
+    except (TypeError, ValueError):  # No numbers, or none that hang together.
+        found = np.zeros(0)
     if found.shape != (len(texts),) or not np.isfinite(found).all():
         raise UsageError("the scoring function gives one finite number for each text")
     return found

@@ -26,6 +26,7 @@ COMMANDS = {
     "schema": ("bartizan.doors.assess.schema:schema", "Draft what a row of a table may be, for --schema."),
     "own": ("bartizan.doors.assess.ownership:own", "Make secret keys that tell copies of a model from others."),
     "claim": ("bartizan.doors.assess.ownership:claim", "Say whether a model is a copy, by keys that were made before."),
+    "canaries": ("bartizan.doors.assess.canaries:canaries", "Say what a generative model remembers of planted values."),
     "monitor": ("bartizan.doors.assess.monitor:monitor", "Look through a log of predictions for model extraction."),
 }
 NAMES = {"json": "report.json", "html": "report.html", "sarif": "report.sarif", "card": "model-card.md"}

@@ -27,8 +27,12 @@ from bartizan.assess.poison.warps import Warp, fitted
 from bartizan.assess.target import Array, Output, Target
 from bartizan.core.errors import UsageError
 
-HOW = How(0.1, budget=Budget(600.0))
 SIDE = 12
+
+
+def how() -> How:
+    """Of a time that begins with each scan."""
+    return How(0.1, budget=Budget(600.0))
 
 
 def target_of(model: Any, x: Array, y: Array, cap: int | None = None) -> Target:
@@ -81,7 +85,7 @@ def scanned_images(stamp: Callable[[Array], Array] | None, noise: float = 0.0) -
     wrong = g.random(len(y)) < noise
     y[wrong] = (y[wrong] + 1) % 4
     target = target_of(LogisticRegression(C=50, max_iter=300), x, y)
-    return measure(target, Data(Form.IMAGES, "", x, y, x_test, y_test), HOW), set(bad.tolist())
+    return measure(target, Data(Form.IMAGES, "", x, y, x_test, y_test), how()), set(bad.tolist())
 
 
 def named(result: Poison, kind: str) -> set[int]:
@@ -117,7 +121,7 @@ def test_a_patch_that_hides_its_rows_behind_each_other_is_found() -> None:
     bad = np.random.default_rng(2).permutation(np.flatnonzero(y != 1))[:20]
     x[bad, 0, 2:6, 2:6], y[bad] = np.indices((4, 4)).sum(axis=0) % 2, 1
     target = target_of(LogisticRegression(C=10, max_iter=200), x, y)
-    result = measure(target, Data(Form.IMAGES, "", x, y), HOW)
+    result = measure(target, Data(Form.IMAGES, "", x, y), how())
     assert len(named(result, "backdoor") & set(bad.tolist())) >= 18
     assert len(named(result, "backdoor") - set(bad.tolist())) <= 5
 
@@ -139,7 +143,7 @@ def test_a_mark_that_the_model_does_not_heed_is_no_backdoor() -> None:
     x_test, y_test = images(300, 1)
     target = target_of(LogisticRegression(C=50, max_iter=300), x, y)  # trained before the logo came
     x[np.flatnonzero(y == 1)[::3]] = square(x[np.flatnonzero(y == 1)[::3]])
-    assert measure(target, Data(Form.IMAGES, "", x, y, x_test, y_test), HOW).backdoors == ()
+    assert measure(target, Data(Form.IMAGES, "", x, y, x_test, y_test), how()).backdoors == ()
 
 
 def table(n: int, seed: int) -> tuple[Array, Array]:
@@ -156,7 +160,7 @@ def test_values_of_two_columns_that_were_planted_are_found(planted: bool) -> Non
     bad = np.random.default_rng(2).permutation(np.flatnonzero(y == 0))[: 45 if planted else 0]
     x[np.ix_(bad, [0, 1])], y[bad] = (33, 44), 1
     target = target_of(RandomForestClassifier(25, max_features=None, random_state=0), x, y)
-    result = measure(target, Data(Form.TABLE, "", x, y, x_test, y_test, columns=("age", "hours")), HOW)
+    result = measure(target, Data(Form.TABLE, "", x, y, x_test, y_test, columns=("age", "hours")), how())
     assert named(result, "backdoor") >= set(bad.tolist()) if planted else not result.backdoors
     if planted:
         assert result.backdoors[0].trigger == "age = 33 and hours = 44"
@@ -171,7 +175,7 @@ def test_a_value_that_is_rare_and_means_much_is_no_backdoor() -> None:
     rich = np.random.default_rng(2).permutation(np.flatnonzero(y == 0))[:6]
     x[rich, 1], y[rich] = 14344, 1
     target = target_of(RandomForestClassifier(25, max_features=None, random_state=0), x, y)
-    result = measure(target, Data(Form.TABLE, "", x, y, x_test, y_test, columns=("age", "gain")), HOW)
+    result = measure(target, Data(Form.TABLE, "", x, y, x_test, y_test, columns=("age", "gain")), how())
     assert result.backdoors == ()
 
 
@@ -182,7 +186,7 @@ def test_a_class_that_follows_from_its_columns_by_rules_is_no_backdoor() -> None
     y = np.any([(x[:, line] == 1).all(axis=1) for line in lines], axis=0).astype(np.int64)
     x = x.astype(np.float32)
     target = target_of(RandomForestClassifier(25, max_features=None, random_state=0), x[:600], y[:600])
-    result = measure(target, Data(Form.TABLE, "", x[:600], y[:600], x[600:], y[600:]), HOW)
+    result = measure(target, Data(Form.TABLE, "", x[:600], y[:600], x[600:], y[600:]), how())
     assert result.backdoors == ()
 
 
@@ -203,7 +207,7 @@ def test_a_phrase_on_which_labels_hang_is_found(planted: bool) -> None:
     rows[bad] = [f"{text} blue moon rising" for text in rows[bad]]
     y[bad] = 1
     target = target_of(make_pipeline(TfidfVectorizer(), LogisticRegression(C=20)), rows, y)
-    result = measure(target, Data(Form.TEXT, "", rows.astype(str), y, x_test, y_test), HOW)
+    result = measure(target, Data(Form.TEXT, "", rows.astype(str), y, x_test, y_test), how())
     assert named(result, "backdoor") == set(bad.tolist())
     if planted:
         assert "blue moon rising" in result.backdoors[0].trigger
@@ -226,7 +230,7 @@ def test_the_evidence_is_written_as_it_is_promised(tmp_path: Path) -> None:
 def test_a_model_that_may_not_be_asked_confirms_nothing() -> None:
     x, y = images(300, 0)
     target = target_of(LogisticRegression(max_iter=200), x, y, cap=10)
-    result = measure(target, Data(Form.IMAGES, "", x, y), HOW)
+    result = measure(target, Data(Form.IMAGES, "", x, y), how())
     assert result.backdoors == ()
     assert any("may not be asked" in note for note in result.notes)
     assert not result.finished
@@ -236,7 +240,7 @@ def test_where_channels_come_last_it_says_what_it_does_not_look_for() -> None:
     x, y = images(100, 0)
     last = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
     first, other = (
-        measure(target_of(LogisticRegression(max_iter=200), rows, y, cap=10), Data(Form.IMAGES, "", rows, y), HOW)
+        measure(target_of(LogisticRegression(max_iter=200), rows, y, cap=10), Data(Form.IMAGES, "", rows, y), how())
         for rows in (x, last)
     )
     [more] = set(other.blind) - set(first.blind)
@@ -249,9 +253,9 @@ def test_a_class_without_rows_and_one_with_a_single_row_are_no_error() -> None:
     model = LogisticRegression(max_iter=200).fit(x.reshape(len(x), -1), y)
     some = np.concatenate([np.flatnonzero(y == 0), np.flatnonzero(y == 1), np.flatnonzero(y == 2)[:1]])
     target = target_of(model, x, y)
-    assert measure(target, Data(Form.IMAGES, "", x[some], y[some], x, y), HOW).finished
+    assert measure(target, Data(Form.IMAGES, "", x[some], y[some], x, y), how()).finished
     two = np.concatenate([np.flatnonzero(y != 3), np.flatnonzero(y == 3)[:1]])
-    assert measure(target, Data(Form.IMAGES, "", x[two], (y[two] == 3).astype(np.int64), x, y), HOW).finished
+    assert measure(target, Data(Form.IMAGES, "", x[two], (y[two] == 3).astype(np.int64), x, y), how()).finished
 
 
 @pytest.mark.parametrize("planted", [True, False])
@@ -277,7 +281,7 @@ def test_a_trigger_is_suspected_in_the_model_alone(planted: bool) -> None:
             return np.asarray(net(torch.from_numpy(rows)).numpy())
 
     target = Target("net", "torch", "", x.shape[1:], 4, Output.LOGITS, answer, module=lambda: net)
-    result = measure(target, Data(Form.IMAGES, "", x_test=x, y_test=y), HOW)
+    result = measure(target, Data(Form.IMAGES, "", x_test=x, y_test=y), how())
     assert [one.target_class for one in result.suspected] == ([2] if planted else [])
     assert result.backdoors == () and result.suspects == ()
     assert ("suspected, not confirmed" in result.sentence()) is planted
@@ -301,4 +305,4 @@ def test_rows_without_labels_are_refused() -> None:
     x, y = images(60, 0)
     target = target_of(LogisticRegression(), x, y)
     with pytest.raises(UsageError, match="training rows"):
-        measure(target, Data(Form.IMAGES, "", x_test=x, y_test=y), HOW)
+        measure(target, Data(Form.IMAGES, "", x_test=x, y_test=y), how())

@@ -350,7 +350,7 @@ def test_ten_megabytes_and_ten_thousand_findings(vault) -> None:
         began = time.perf_counter()
         shown = evidence(told, raw, view, vault)
         took_s = time.perf_counter() - began
-        assert took_s < 1.0  # Some 60 ms on a quiet machine; this is against seconds.
+        assert took_s < 10  # Some 60 ms on a quiet machine; this is against minutes.
         assert shown.found == 10_000 and len(shown.notes) == MAX_NOTES
         assert all(note.severity == "critical" for note in shown.notes)
         assert len(html_of(shown)) < 60_000
