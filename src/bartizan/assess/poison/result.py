@@ -97,7 +97,9 @@ class Poison:
         with (out / "suspects.csv").open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow(COLUMNS)
-            writer.writerows((one.index, one.kind, f"{one.score:.4f}", one.reason) for one in self.suspects)
+            for one in self.suspects:  # Names in a reason come from the data: none may steer a terminal.
+                reason = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in one.reason)
+                writer.writerow((one.index, one.kind, f"{one.score:.4f}", reason))
         pictures = [one.picture for one in self.backdoors] + [one.picture for one in self.suspected]
         arrays = {f"{at}_{name}": value for at, picture in enumerate(pictures) for name, value in picture.items()}
         if not arrays:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from bartizan.assess.poison.exposed import varied
 from bartizan.assess.poison.looked import look
 from bartizan.assess.poison.measure import measure
 from bartizan.assess.poison.pixels import Pixels
-from bartizan.assess.poison.result import Poison
+from bartizan.assess.poison.result import Poison, Suspect
 from bartizan.assess.poison.warps import Warp, fitted
 from bartizan.assess.target import Array, Output, Target
 from bartizan.core.errors import UsageError
@@ -225,6 +226,13 @@ def test_the_evidence_is_written_as_it_is_promised(tmp_path: Path) -> None:
     section = result.as_json()
     assert section["cannot_see"]
     assert result.measures()["backdoor_rows"] == len(named(result, "backdoor"))
+
+
+def test_a_name_in_the_evidence_steers_no_terminal(tmp_path: Path) -> None:
+    named_so = Suspect(index=3, kind="label", score=0.5, reason="looks like \x1b]0;a\x07, is labelled b")
+    replace(scanned_images(square)[0], suspects=(named_so,)).write(tmp_path)
+    assert (tmp_path / "suspects.csv").read_text("utf-8").isascii() is False
+    assert "\x1b" not in (tmp_path / "suspects.csv").read_text("utf-8")
 
 
 def test_a_model_that_may_not_be_asked_confirms_nothing() -> None:
