@@ -55,6 +55,7 @@ class Comparison:
             "before": _named(self.before),
             "after": _named(self.after),
             "how": self.before["how"],
+            "trusted": {"before": _trusted(self.before), "after": _trusted(self.after)},
             "robust": self.robust.as_json() if self.robust is not None else None,
             "clean": self.clean.as_json() if self.clean is not None else None,
             "measures": {name: {"before": before, "after": after} for name, before, after in self.numbers},
@@ -114,6 +115,11 @@ def _rows(report: Json) -> dict[int, tuple[bool, bool]]:
         }
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(f"{REPORT}: evasion, outcomes: is not as `bartizan assess` writes it") from error
+
+
+def _trusted(report: Json) -> bool:
+    """Whether the evaluation passed its own tests: a masked model looks stronger than it is."""
+    return bool(report.get("evasion", {}).get("trusted", True))
 
 
 def _named(report: Json) -> Json:

@@ -38,6 +38,14 @@ def test_rows_are_paired_by_their_index(tmp_path: Path) -> None:
     assert found.as_json()["measures"]["robust_accuracy"]["before"] == pytest.approx(2 / 12)
 
 
+def test_a_model_whose_evaluation_failed_is_not_believed(tmp_path: Path) -> None:
+    before, after = folder(tmp_path / "before", [False] * 12), folder(tmp_path / "after", [True] * 12)
+    told = json.loads((after / "report.json").read_text())
+    told["evasion"]["trusted"] = False
+    (after / "report.json").write_text(json.dumps(told))
+    assert compared(before, after).as_json()["trusted"] == {"before": True, "after": False}
+
+
 def test_equal_models_do_not_differ() -> None:
     assert paired([True, False], [True, False]).p == 1.0
 

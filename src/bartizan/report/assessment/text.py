@@ -46,19 +46,23 @@ def difference(found: Report) -> Iterator[str]:
     before, after, how = found["before"], found["after"], found["how"]
     yield plain(f"before  {before['path']}  {before['sha256'][:12]}")
     yield plain(f"after   {after['path']}  {after['sha256'][:12]}")
+    for name in ("before", "after"):
+        if not found["trusted"][name]:
+            yield f"  ▲ {name}: an upper bound that is not trusted; its evaluation failed its own tests"
     for name, title in (("robust", f"robust at {how['eps']:g} ({how['norm']})"), ("clean", "clean")):
         one = found[name]
         if one is None:
             yield f"  {title}: one of the two was not attacked"
             continue
+        believed = name == "clean" or all(found["trusted"].values())
         moved = (one["after"]["share"] - one["before"]["share"]) * 100
         yield (
             f"  {title}: {_rate(one['before'])} before, {_rate(one['after'])} after, {moved:+.1f} points on the same "
             f"{one['after']['of']:,} rows"
         )
         yield (
-            f"    {one['only_before']:,} rows only before, {one['only_after']:,} only after: {_sure(one['p'])} "
-            f"(McNemar, exact, p = {one['p']:.2g})"
+            f"    {one['only_before']:,} rows only before, {one['only_after']:,} only after: "
+            f"{_sure(one['p'], believed)} (McNemar, exact, p = {one['p']:.2g})"
         )
     width = max((len(name) for name in found["measures"]), default=0)
     for name, both in found["measures"].items():
@@ -69,8 +73,10 @@ def _rate(rate: Report) -> str:
     return f"{percent(rate['share'])} ({rate['low'] * 100:.1f} to {rate['high'] * 100:.1f})"
 
 
-def _sure(p: float) -> str:
-    return "that is a difference" if p < 0.05 else "that may be chance"
+def _sure(p: float, believed: bool) -> str:
+    if p >= 0.05:
+        return "that may be chance"
+    return "that is a difference" if believed else "that proves nothing"
 
 
 def _number(value: float | None) -> str:

@@ -234,10 +234,13 @@ def test_a_difference_says_how_sure_it_is() -> None:
     one = {"before": RATE, "after": {**RATE, "share": 0.75}, "only_before": 2, "only_after": 134, "p": 1e-30}
     found = {"before": {"path": "a", "sha256": "0" * 64}, "after": {"path": "b", "sha256": "1" * 64},
              "how": {"eps": 0.1, "norm": "linf"}, "robust": one, "clean": {**one, "p": 0.7},
+             "trusted": {"before": True, "after": True},
              "measures": {"robust_accuracy": {"before": 0.31, "after": None}}}  # fmt: skip
     text = "\n".join(difference(found))
     assert "+44.0 points on the same 300 rows" in text and "that is a difference (McNemar, exact, p = 1e-30)" in text
     assert "that may be chance" in text and "–" in text
+    text = "\n".join(difference({**found, "trusted": {"before": True, "after": False}}))
+    assert "▲ after: an upper bound that is not trusted" in text and "that proves nothing" in text
 
 
 @pytest.mark.parametrize(
