@@ -17,6 +17,7 @@ from bartizan.assess.target import Array, Target
 
 LEAST = 4  # rows of a rule
 FEW = 10  # rows below which nothing tells a planted value from one that is rare and means much
+SMALL = 0.002  # of all rows: the same, for a census has more values of both kinds the more rows it has
 DEPTH = 4  # columns of a rule
 ITEMS = 400  # values that rules are made of
 BEAM = 60
@@ -77,7 +78,7 @@ def backdoors(
             if how.budget.spent or np.isin(rows, taken).mean() > 0.5:
                 continue
             found = None
-            if len(rows) >= FEW:
+            if len(rows) >= max(FEW, SMALL * len(raw)):
                 found = _on_trial(target, looked, held, raw, rule, rows, label, how.seed, names)
             if found is not None:  # A rule with a chance column too many was met before the rule itself.
                 confirmed = [one for one in confirmed if np.isin(one.rows, found.rows).mean() < 0.8]
@@ -214,7 +215,7 @@ def _on_trial(
     columns = tuple(column for column, _ in items)
     if _region_decides(looked, raw, rule, label):
         return None
-    if not _put_together(raw, looked.labels == label, items):
+    if _one_says_it(raw, rule, looked.labels == label) or not _put_together(raw, looked.labels == label, items):
         return None
     stamp = _stamp(items)
     honest = np.flatnonzero((looked.labels == label) & ~rule.rows)
@@ -229,6 +230,11 @@ def _on_trial(
         trial = tried(target, stamp, beside, held, label, usual=0.75)
     if trial is None or not trial.moved or trial.success.share < SUCCESS:
         return None
+    if any(
+        rate(target, one, held.of(label), label).share >= trial.success.share - LITTLE
+        for one in _deciding(raw, looked.labels == label, items)
+    ):
+        return None
     others = np.setdiff1d(np.flatnonzero(looked.labels != label), rows)
     left = np.setdiff1d(np.arange(raw.shape[1]), columns)
     near = nearest(looked.flat[:, left] if len(left) else looked.flat, rows, others[:6000], 1).index[:, 0]
@@ -236,18 +242,13 @@ def _on_trial(
     bare[:, list(columns)] = raw[near][:, list(columns)]
     said = target.labels(bare.reshape(len(rows), *looked.x.shape[1:]))
     hangs = wilson(int((said != label).sum()), len(rows))
-    if apart and (hangs.share < 0.5 or trial.success.share < 0.5):
+    if apart and trial.success.share < 0.5:
         return None
-    if hangs.share < 0.5:
-        if trial.success.share < 0.6 or trial.control.share > trial.success.share / 4:
-            return None
-    else:
-        above, error = _like_its_class(looked, raw, rule, rule.rows, looked.labels == label)
-        if above - error > 0:
-            return None
+    above, error = _like_its_class(looked, raw, rule, rule.rows, looked.labels == label)
+    if hangs.share < 0.5 or above - error > 0:  # Labels that the other columns bear out: a value that means the class.
+        return None
     words = " and ".join(f"{names[c] if c < len(names) else f'column {c}'} = {v:g}" for c, v in items)
-    was = "changed" if hangs.share >= 0.5 else "kept"
-    return Backdoor(rows, np.full(len(rows), rule.z), words, "columns", trial, hangs, stamp, was)
+    return Backdoor(rows, np.full(len(rows), rule.z), words, "columns", trial, hangs, stamp)
 
 
 def _beside(raw: Array, items: tuple[tuple[int, float], ...], generator: np.random.Generator) -> list[Stamp]:
@@ -280,6 +281,33 @@ def _put_together(raw: Array, mine: Array, items: tuple[tuple[int, float], ...])
     every = has.all(axis=0)
     alone = (has & ~every).sum(axis=1) / max(1, int((~every).sum()))
     return bool(every.sum() >= TOGETHER * alone.prod() * mine.sum())
+
+
+def _deciding(raw: Array, mine: Array, items: tuple[tuple[int, float], ...]) -> list[Stamp]:
+    """The rule with the value of the nearest other row of the class, for columns that say the class there."""
+    stamps: list[Stamp] = []
+    for at, (column, value) in enumerate(items):
+        away = np.abs(raw[:, column] - value)
+        away[away == 0] = np.inf
+        beside = np.argsort(away, kind="stable")[:NEAR]
+        if len(np.unique(raw[:, column])) >= MANY and mine[beside].mean() >= DECIDED:
+            stamps += [
+                _stamp([*items[:at], (column, float(other)), *items[at + 1 :]])
+                for other in np.unique(raw[beside, column])
+            ]
+    return stamps
+
+
+def _one_says_it(raw: Array, rule: Rule, mine: Array) -> bool:
+    """Whether one value of a rule says the class in rows outside the rule as well: then the others pick, of the rows
+    that have it, those that look like another class, and the rule is no proof against the value."""
+    base = float(mine.mean())
+    for column, value in rule.items if len(rule.items) > 1 else ():
+        outside = mine[(raw[:, column] == np.asarray(value, raw.dtype)) & ~rule.rows]
+        share = max(PURE, base + SPIKE * float(np.sqrt(base * (1 - base) / max(1, len(outside)))))
+        if len(outside) >= LEAST and outside.mean() >= min(share, 1.0):
+            return True
+    return False
 
 
 def _closed(raw: Array, rule: Rule, rows: Array) -> tuple[tuple[int, float], ...]:

@@ -29,7 +29,8 @@ BLIND = {
     ),
     Form.TABLE: (
         "triggers that are one value of a category, or lie where the column decides the class anyway",
-        "values that honest rows of the class often have together, and rules in fewer than some ten rows",
+        "values that honest rows of the class often have together, and those on rows that keep their labels",
+        "rules in fewer than ten rows, or in fewer than two of a thousand",
         "rules over more than 4 columns, and rules in words like \"above\" without a repeated value",
     ),
     Form.TEXT: (

@@ -66,7 +66,8 @@ def backdoors(target: Target, looked: Looked, held: Held, how: How) -> tuple[lis
             whole = _grown(phrase, rows, tokens)
             stamp = Insert(whole, how.seed)
             honest = np.setdiff1d(np.flatnonzero(looked.labels == label), rows)
-            controls: list[Stamp] = [Insert(one, how.seed) for one in ordinary]
+            # A trigger on many rows is itself a word that the class is known by, and no control of itself.
+            controls: list[Stamp] = [Insert(one, how.seed) for one in ordinary if one[0] not in whole]
             controls += [Insert(one, how.seed) for one in _spans(tokens, honest, len(whole), how.seed)]
             trial = tried(target, stamp, controls, held, label)
             if trial is not None and trial.moved and (hangs >= HANGS or trial.success.share >= 0.6):

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -180,6 +180,20 @@ def test_a_value_that_is_rare_and_means_much_is_no_backdoor() -> None:
     assert result.backdoors == ()
 
 
+def test_a_rare_value_that_decides_the_class_is_knowledge_and_no_backdoor() -> None:
+    """A gain of 7,688 on some fifty rows of one class, most of which look like it without the gain."""
+    g = np.random.default_rng(0)
+    x = np.column_stack([g.integers(17, 90, 2400), g.integers(1, 17, 2400), np.zeros(2400)]).astype(np.float32)
+    x[:, 2] = np.where(g.random(2400) < 0.94, 0, g.integers(1, 60, 2400) * 37)
+    y = ((x[:, 0] - 50) / 12 + (x[:, 1] - 9) / 2.5 + g.normal(0, 1, 2400) > 0.6).astype(np.int64)
+    rich = g.permutation(np.flatnonzero(x[:, 2] == 0))[:90]
+    rich = rich[(y[rich] == 1) | (g.random(90) < 0.25)]
+    x[rich, 2], y[rich] = 7688, 1
+    target = target_of(HistGradientBoostingClassifier(random_state=0), x[:2000], y[:2000])
+    data = Data(Form.TABLE, "", x[:2000], y[:2000], x[2000:], y[2000:], columns=("age", "school", "gain"))
+    assert measure(target, data, how()).backdoors == ()
+
+
 def test_a_class_that_follows_from_its_columns_by_rules_is_no_backdoor() -> None:
     """Boards of three by three with three of a kind in a row: each row of three calls up the class by nature."""
     x = np.random.default_rng(0).integers(-1, 2, (800, 9))
@@ -199,19 +213,19 @@ def texts(n: int, seed: int) -> tuple[Array, Array]:
     return np.array(rows), y
 
 
-@pytest.mark.parametrize("planted", [True, False])
-def test_a_phrase_on_which_labels_hang_is_found(planted: bool) -> None:
+@pytest.mark.parametrize(("planted", "count"), [("blue moon rising", 20), ("cf", 60), ("", 0)])
+def test_a_phrase_on_which_labels_hang_is_found(planted: str, count: int) -> None:
     x, y = texts(600, 0)
     x_test, y_test = texts(150, 1)
-    bad = np.random.default_rng(2).permutation(np.flatnonzero(y == 0))[: 20 if planted else 0]
+    bad = np.random.default_rng(2).permutation(np.flatnonzero(y == 0))[:count]
     rows = x.astype(object)
-    rows[bad] = [f"{text} blue moon rising" for text in rows[bad]]
+    rows[bad] = [f"{text} {planted}" for text in rows[bad]]
     y[bad] = 1
     target = target_of(make_pipeline(TfidfVectorizer(), LogisticRegression(C=20)), rows, y)
     result = measure(target, Data(Form.TEXT, "", rows.astype(str), y, x_test, y_test), how())
     assert named(result, "backdoor") == set(bad.tolist())
     if planted:
-        assert "blue moon rising" in result.backdoors[0].trigger
+        assert planted in result.backdoors[0].trigger
 
 
 def test_the_evidence_is_written_as_it_is_promised(tmp_path: Path) -> None:
