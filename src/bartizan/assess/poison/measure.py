@@ -35,7 +35,8 @@ BLIND = {
     ),
     Form.TEXT: (
         "triggers in style, word order or paraphrase without common words",
-        "words that are ordinary in the class they call up",
+        "words that are ordinary in the class they call up, or stand in more than a third of it",
+        "phrases in fewer than ten rows",
     ),
 }  # fmt: skip
 ALONE = (

@@ -18,12 +18,14 @@ LONGEST = 3  # words of a phrase that is counted; longer ones are grown from the
 MOST_WORDS = 12  # of a phrase
 MOST_TOKENS = 400  # of a text
 LEAST = 4  # rows with the phrase
+FEW = 10  # of them: fewer do not tell a trigger from words that rarely meet
 PURE = 0.8  # of the rows with it are of the class
 SIGNIFICANT = 0.01  # after Holm's correction over all phrases of a class
 CANDIDATES = 120
 SURPRISING = 5.0  # standard deviations
 ASKED = 16  # rows of a candidate that the model is asked about without it
 HANGS = 0.5
+USUAL = 1 / 3  # of a class: a word in more of its rows is an ordinary one
 CONTROLS = 8
 
 Phrase = tuple[str, ...]
@@ -61,13 +63,15 @@ def backdoors(target: Target, looked: Looked, held: Held, how: How) -> tuple[lis
             rows = np.array(sorted(where[phrase]), np.int64)
             rows = rows[looked.labels[rows] == label]
             taken = np.concatenate([one.rows for one in confirmed]) if confirmed else np.empty(0, np.int64)
-            if how.budget.spent or np.isin(rows, taken).mean() > 0.5:
+            if how.budget.spent or len(rows) < FEW or np.isin(rows, taken).mean() > 0.5:
                 continue
             whole = _grown(phrase, rows, tokens)
             stamp = Insert(whole, how.seed)
             honest = np.setdiff1d(np.flatnonzero(looked.labels == label), rows)
-            # A trigger on many rows is itself a word that the class is known by, and no control of itself.
-            controls: list[Stamp] = [Insert(one, how.seed) for one in ordinary if one[0] not in whole]
+            # A trigger on many rows is itself a word that the class is known by, and no control of itself; one that
+            # most of the class has is what the class is.
+            usual = [one for one, share in ordinary if share > USUAL or one[0] not in whole]
+            controls: list[Stamp] = [Insert(one, how.seed) for one in usual]
             controls += [Insert(one, how.seed) for one in _spans(tokens, honest, len(whole), how.seed)]
             trial = tried(target, stamp, controls, held, label)
             if trial is not None and trial.moved and (hangs >= HANGS or trial.success.share >= 0.6):
@@ -123,11 +127,14 @@ def _enriched(where: dict[Phrase, set[int]], mine: Array, likely: Array) -> list
     return kept
 
 
-def _ordinary(where: dict[Phrase, set[int]], mine: Array) -> list[Phrase]:
-    """The words a class is known by: many rows of it have them, with much else."""
-    scored = [(int(mine[list(rows)].sum()) - 3 * int((~mine[list(rows)]).sum()), phrase)
-              for phrase, rows in where.items() if len(phrase) == 1]  # fmt: skip
-    return [phrase for _, phrase in sorted(scored, reverse=True)[:CONTROLS]]
+def _ordinary(where: dict[Phrase, set[int]], mine: Array) -> list[tuple[Phrase, float]]:
+    """The words a class is known by, with the share of its rows that have them: many, and few others."""
+    scored = []
+    for phrase, rows in where.items():
+        if len(phrase) == 1:
+            inside = int(mine[list(rows)].sum())
+            scored.append((inside - 3 * (len(rows) - inside), phrase, inside / max(1, int(mine.sum()))))
+    return [(phrase, share) for _, phrase, share in sorted(scored, reverse=True)[:CONTROLS]]
 
 
 def _spans(tokens: list[list[str]], honest: Array, length: int, seed: int) -> list[Phrase]:

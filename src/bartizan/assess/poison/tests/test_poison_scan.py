@@ -220,6 +220,8 @@ def test_a_phrase_on_which_labels_hang_is_found(planted: str, count: int) -> Non
     bad = np.random.default_rng(2).permutation(np.flatnonzero(y == 0))[:count]
     rows = x.astype(object)
     rows[bad] = [f"{text} {planted}" for text in rows[bad]]
+    if not planted:  # What a whole class says is no trigger, either.
+        rows[y == 1] = [f"{text} call" for text in rows[y == 1]]
     y[bad] = 1
     target = target_of(make_pipeline(TfidfVectorizer(), LogisticRegression(C=20)), rows, y)
     result = measure(target, Data(Form.TEXT, "", rows.astype(str), y, x_test, y_test), how())
