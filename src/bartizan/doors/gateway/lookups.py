@@ -12,8 +12,10 @@ from bartizan.doors.gateway.upstream import UpstreamTrouble
 from bartizan.exchange.dialect import routed
 
 if TYPE_CHECKING:
+    from bartizan.doors.gateway.client import Address, Headers
     from bartizan.doors.gateway.gateway import Gateway
     from bartizan.doors.gateway.request import Request
+    from bartizan.doors.gateway.upstream import Target
     from bartizan.home.court import Intercepted
 
 MAX_QUERY_BYTES = 2048  # What is longer says something.
@@ -31,15 +33,7 @@ async def model_told(gateway: Gateway, request: Request) -> None:
     theirs = [pair for pair in request.credentials.items() if own and pair[0] != b"x-bartizan-key"]
     headers = theirs if target.passthrough else target.credentials("inference")
     address = target.address(request.served.path(model), b"")
-    call = await gateway.upstreams.get(target, address, headers, target.timeouts.whole_head_s)
-    try:
-        if 300 <= call.status < 400:
-            raise UpstreamTrouble(502, "the upstream redirects, which is not followed", kind="redirect")
-        body = await call.whole(gateway.config.limits.body_bytes)
-        await request.answer(call.status, body, call.headers)
-        gateway.counters.add("upstream_calls", target.name, "ok" if call.status < 500 else "error")
-    finally:
-        call.close()
+    await _passed(gateway, request, target, address, headers)
 
 
 async def looked_up(gateway: Gateway, request: Request, tunnel: Intercepted) -> None:
@@ -51,6 +45,11 @@ async def looked_up(gateway: Gateway, request: Request, tunnel: Intercepted) -> 
     headers = [*request.forward, (b"accept-encoding", b"identity")]
     headers += [pair for pair in request.credentials.items() if pair[0] != b"x-bartizan-key"]
     address = target.address(request.path, request.query)
+    await _passed(gateway, request, target, address, headers)
+
+
+async def _passed(gateway: Gateway, request: Request, target: Target, address: Address, headers: Headers) -> None:
+    """Ask there, and answer with what comes back."""
     call = await gateway.upstreams.get(target, address, headers, target.timeouts.whole_head_s)
     try:
         if 300 <= call.status < 400:

@@ -156,6 +156,7 @@ def test_what_a_receiver_does_not_want_holds_up_nothing(house: House) -> None:
         until(lambda: standings(house.state, config)[0].given_up == 1)
         house.case()
         until(lambda: len(server.posts) == 2)
+    assert "c-1" in server.texts[0] and "c-2" in server.texts[1]
 
 
 def test_one_channel_does_not_wait_for_another(house: House, tmp_path: Path) -> None:
@@ -168,6 +169,7 @@ def test_one_channel_does_not_wait_for_another(house: House, tmp_path: Path) -> 
             for _ in range(3):
                 house.case()
             until(lambda: len(lines.lines) == 4)
+            assert len(slow.posts) == 1
             slow.wait.set()
             until(lambda: len(slow.posts) == 2)
 
